@@ -1,0 +1,18 @@
+"""The kinds of error a caller may want to tell apart. Every message says what was got and what
+was expected."""
+
+
+class FerError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class ImageError(FerError, ValueError):
+    """An image that cannot be read, or an array that is not one."""
+
+
+class DataError(FerError, ValueError):
+    """A data set file, a row of it, or a protocol that does not fit it."""
+
+
+class WeightsError(FerError, RuntimeError):
+    """Weights that are missing, damaged, or not those of the model asked for."""

@@ -1,0 +1,92 @@
+"""CBAM: Convolutional Block Attention Module.
+
+Paper: Woo, Park, Lee and Kweon, "CBAM: Convolutional Block Attention Module", ECCV 2018,
+https://arxiv.org/abs/1807.06521, equations 2 and 3, channel gate first. As in the equations there
+are no biases and no normalisation; the authors' released code adds both (biases in the MLP, a
+BatchNorm behind the 7x7 convolution). timm's ``CbamModule`` keeps the BatchNorm; the tests hold
+this file against it with that BatchNorm as the identity.
+
+Each CBAM keeps the maps of its last forward pass, so that they can be looked at.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ChannelAttention(nn.Module):
+    """Channel gate: ``(B, C, H, W)`` -> weights ``(B, C, 1, 1)`` in (0, 1).
+
+    One two-layer MLP (1x1 convolutions, ReLU between) is shared by the average- and the max-pooled
+    channels; the sigmoid of the sum is the gate.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16):
+        super().__init__()
+        hidden = max(1, channels // reduction)
+        self.mlp = nn.Sequential(
+            nn.Conv2d(channels, hidden, 1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(hidden, channels, 1, bias=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        average = self.mlp(x.mean((2, 3), keepdim=True))
+        maximum = self.mlp(x.amax((2, 3), keepdim=True))
+        return torch.sigmoid(average + maximum)
+
+
+class SpatialAttention(nn.Module):
+    """Spatial gate: ``(B, C, H, W)`` -> weights ``(B, 1, H, W)`` in (0, 1).
+
+    Sigmoid of a convolution over [average; maximum] across the channels.
+    """
+
+    def __init__(self, kernel_size: int = 7):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return torch.sigmoid(self.conv(pooled))
+
+
+class CBAM(nn.Module):
+    """Channel, then spatial attention: ``(B, C, H, W)`` -> the same shape.
+
+    ``channel_map`` ``(B, C, 1, 1)`` and ``spatial_map`` ``(B, 1, H, W)`` hold the gates of the
+    last forward pass, detached. They are None before the first pass, for a gate that is switched
+    off (``channel=False`` or ``spatial=False``, for ablation), and are not touched while a graph
+    is traced, compiled or exported.
+    """
+
+    channel_map: Tensor | None
+    spatial_map: Tensor | None
+
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 16,
+        kernel_size: int = 7,
+        channel: bool = True,
+        spatial: bool = True,
+    ):
+        super().__init__()
+        self.channel = ChannelAttention(channels, reduction) if channel else None
+        self.spatial = SpatialAttention(kernel_size) if spatial else None
+        self.channel_map = None
+        self.spatial_map = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        channel_map = spatial_map = None
+        if self.channel is not None:
+            channel_map = self.channel(x)
+            x = x * channel_map
+        if self.spatial is not None:
+            spatial_map = self.spatial(x)
+            x = x * spatial_map
+        if not (torch.jit.is_tracing() or torch.compiler.is_compiling()):
+            self.channel_map = None if channel_map is None else channel_map.detach()
+            self.spatial_map = None if spatial_map is None else spatial_map.detach()
+        return x

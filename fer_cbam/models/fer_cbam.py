@@ -1,0 +1,303 @@
+"""The FER-CBAM networks: plain convolutional stages with CBAM, for small grey faces.
+
+``fer_cbam_paper`` is the network of Joy and Obasi, IJCSMT 11(11), 2025. Where the paper leaves
+something open, this file decides:
+
+- "multiple" convolutions in a block: two, 3x3, padded;
+- the dropout rate behind each block: 0.25 (the classifier's is 0.5, as printed);
+- the activation of the dense layer of 64: ELU, like everywhere else in the network;
+- CBAM's reduction and kernel: 16 and 7, the defaults of Woo et al. 2018.
+
+Every network takes ``(B, in_chans, H, W)``, already normalised, and gives logits ``(B, K)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from timm.layers import create_act_layer
+from timm.models import (
+    build_model_with_cfg,
+    checkpoint_seq,
+    generate_default_cfgs,
+    register_model,
+)
+from timm.models._features import feature_take_indices
+from torch import Tensor, nn
+
+from fer_cbam import pretrained as weights
+from fer_cbam.errors import WeightsError
+from fer_cbam.labels import LABEL_SETS
+from fer_cbam.models.cbam import CBAM
+
+__all__ = ["FerCbam"]
+
+
+class ConvLayer(nn.Module):
+    """3x3 convolution, activation, BatchNorm, in the order of the paper (norm last)."""
+
+    def __init__(self, in_chs: int, out_chs: int, act_layer: str = "elu"):
+        super().__init__()
+        self.conv = nn.Conv2d(in_chs, out_chs, 3, padding=1)
+        self.act = create_act_layer(act_layer)
+        self.norm = nn.BatchNorm2d(out_chs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.act(self.conv(x)))
+
+
+class Stage(nn.Module):
+    """Convolutions, 2x2 max-pooling, dropout, then attention (or none).
+
+    ``(B, in_chs, H, W)`` -> ``(B, out_chs, H // 2, W // 2)``.
+    """
+
+    def __init__(
+        self,
+        in_chs: int,
+        out_chs: int,
+        depth: int,
+        act_layer: str = "elu",
+        drop_rate: float = 0.0,
+        attention: nn.Module | None = None,
+    ):
+        super().__init__()
+        self.convs = nn.Sequential(
+            *(ConvLayer(in_chs if i == 0 else out_chs, out_chs, act_layer) for i in range(depth))
+        )
+        self.pool = nn.MaxPool2d(2)
+        self.drop = nn.Dropout(drop_rate)
+        self.attention = attention or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(self.drop(self.pool(self.convs(x))))
+
+
+class FlattenHead(nn.Module):
+    """Flatten, dense layer, dropout, classifier.
+
+    Built for one feature map size; ``global_pool=""`` with ``num_classes=0`` hands the feature map
+    on as it is.
+    """
+
+    def __init__(
+        self,
+        in_chs: int,
+        map_size: tuple[int, int],
+        num_classes: int,
+        hidden_size: int,
+        act_layer: str,
+        drop_rate: float,
+    ):
+        super().__init__()
+        self.map_size = map_size
+        self.num_features = hidden_size
+        self.global_pool = "flatten"
+        self.flatten = nn.Flatten()
+        self.hidden = nn.Linear(in_chs * map_size[0] * map_size[1], hidden_size)
+        self.act = create_act_layer(act_layer)
+        self.drop = nn.Dropout(drop_rate)
+        self.fc = nn.Linear(hidden_size, num_classes) if num_classes > 0 else nn.Identity()
+
+    def reset(self, num_classes: int, global_pool: str | None = None) -> None:
+        if global_pool not in (None, "", "flatten") or (global_pool == "" and num_classes > 0):
+            raise ValueError(
+                f"global_pool={global_pool!r} with {num_classes} classes: this head flattens; "
+                "expected 'flatten', or '' with no classifier"
+            )
+        if global_pool is not None:
+            self.global_pool = global_pool
+        self.fc = nn.Linear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()
+
+    def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        if not self.global_pool:
+            return x
+        x = self.act(self.hidden(self.flatten(x)))
+        return x if pre_logits else self.fc(self.drop(x))
+
+
+class FerCbam(nn.Module):
+    """Convolutional stages with attention behind some of them, and a head.
+
+    channels, depths: width and number of convolutions of each stage; each stage halves the map.
+    attention: for each stage ``"cbam"``, ``"channel"``, ``"spatial"`` or ``""``.
+    block_drop_rate: dropout behind each stage. drop_rate: dropout before the classifier.
+    hidden_size: width of the dense layer, the embedding that ``num_classes=0`` returns.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 7,
+        in_chans: int = 1,
+        img_size: int | tuple[int, int] = 48,
+        channels: tuple[int, ...] = (32, 64, 128),
+        depths: tuple[int, ...] = (2, 2, 2),
+        attention: tuple[str, ...] = ("", "", "cbam"),
+        reduction: int = 16,
+        act_layer: str = "elu",
+        block_drop_rate: float = 0.25,
+        drop_rate: float = 0.5,
+        hidden_size: int = 64,
+        global_pool: str = "flatten",
+    ):
+        super().__init__()
+        self.num_classes = num_classes
+        self.in_chans = in_chans
+        self.drop_rate = drop_rate
+        self.grad_checkpointing = False
+        stages, self.feature_info = [], []
+        for i, (width, depth, kind) in enumerate(zip(channels, depths, attention, strict=True)):
+            stages.append(
+                Stage(in_chans if i == 0 else channels[i - 1], width, depth, act_layer,
+                      block_drop_rate, _attention(kind, width, reduction))
+            )  # fmt: skip
+            self.feature_info.append(
+                {"num_chs": width, "reduction": 2 ** (i + 1), "module": f"stages.{i}"}
+            )
+        self.stages = nn.Sequential(*stages)
+        self.num_features = channels[-1]
+        self.head_hidden_size = hidden_size
+        height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+        shrink = 2 ** len(channels)
+        self.head = FlattenHead(
+            channels[-1], (height // shrink, width // shrink), num_classes, hidden_size,
+            act_layer, drop_rate,
+        )  # fmt: skip
+        if global_pool != "flatten":
+            self.head.reset(num_classes, global_pool)
+        self.apply(_init_weights)
+
+    @torch.jit.ignore
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        return {"stem": r"^stages\.0", "blocks": r"^stages\.(\d+)" if coarse else
+                [(r"^stages\.(\d+)\.convs\.(\d+)", None), (r"^stages\.(\d+)", (99,))]}  # fmt: skip
+
+    @torch.jit.ignore
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        self.grad_checkpointing = enable
+
+    @torch.jit.ignore
+    def get_classifier(self) -> nn.Module:
+        return self.head.fc
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        self.num_classes = num_classes
+        self.head.reset(num_classes, global_pool)
+
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | list[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """The feature maps behind chosen stages, as timm defines it.
+
+        indices: stages to take, the last n for an int, all for None. Returns the final features and
+        the list, or the list alone.
+        """
+        if output_fmt != "NCHW":
+            raise ValueError(f"output_fmt={output_fmt!r}; expected 'NCHW'")
+        take, last = feature_take_indices(len(self.stages), indices)
+        stages = self.stages[: last + 1] if stop_early else self.stages
+        intermediates = []
+        for i, stage in enumerate(stages):
+            x = checkpoint_seq([stage], x) if self._checkpoint() else stage(x)
+            if i in take:
+                intermediates.append(x)
+        return intermediates if intermediates_only else (x, intermediates)
+
+    def prune_intermediate_layers(
+        self,
+        indices: int | list[int] = 1,
+        prune_norm: bool = False,
+        prune_head: bool = True,
+    ) -> list[int]:
+        """Drop the stages behind the last one in ``indices``, and the classifier."""
+        take, last = feature_take_indices(len(self.stages), indices)
+        self.stages = self.stages[: last + 1]
+        if prune_head:
+            self.reset_classifier(0, "")
+        return take
+
+    def _checkpoint(self) -> bool:
+        return self.grad_checkpointing and self.training and not torch.jit.is_scripting()
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """``(B, in_chans, H, W)`` -> the last feature map, behind the last attention."""
+        return checkpoint_seq(self.stages, x) if self._checkpoint() else self.stages(x)
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Feature map -> logits ``(B, K)``, or the embedding ``(B, head_hidden_size)``."""
+        return self.head(x, pre_logits=pre_logits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
+
+
+def _attention(kind: str, channels: int, reduction: int) -> nn.Module | None:
+    if kind == "":
+        return None
+    if kind not in ("cbam", "channel", "spatial"):
+        raise ValueError(f"attention {kind!r}; expected 'cbam', 'channel', 'spatial' or ''")
+    return CBAM(channels, reduction, channel=kind != "spatial", spatial=kind != "channel")
+
+
+def _init_weights(module: nn.Module) -> None:
+    # Glorot, as Keras (the paper's framework) does by default.
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _cfg(name: str, label_set: str, **kwargs: Any) -> dict[str, Any]:
+    labels = LABEL_SETS[label_set]
+    return {
+        "file": str(weights.EMBEDDED / name / weights.WEIGHTS_FILE),
+        "num_classes": len(labels),
+        "label_names": labels,
+        "input_size": (1, 48, 48),
+        "fixed_input_size": True,
+        "pool_size": (6, 6),
+        "interpolation": "bilinear",
+        "crop_pct": 1.0,
+        "mean": (0.0,),
+        "std": (1.0,),
+        "first_conv": "stages.0.convs.0.conv",
+        "classifier": "head.fc",
+        **kwargs,
+    }
+
+
+default_cfgs = generate_default_cfgs(
+    {
+        "fer_cbam_paper.ckplus48": _cfg(
+            "fer_cbam_paper.ckplus48",
+            "ckplus48",
+            license="other",
+            paper_name="Joy & Obasi, IJCSMT 11(11), 2025",
+        ),
+    }
+)
+
+
+def _create(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
+    """timm's builder, with weights that do not fit as one named error."""
+    kwargs.setdefault("feature_cfg", {"out_indices": (0, 1, 2), "flatten_sequential": True})
+    try:
+        return build_model_with_cfg(FerCbam, variant, pretrained, **kwargs)
+    except (RuntimeError, OSError, SafetensorError, KeyError) as error:
+        if not pretrained:
+            raise
+        raise WeightsError(f"{variant}: its weights cannot be loaded: {error}") from error
+
+
+@register_model
+def fer_cbam_paper(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """The network of Joy and Obasi (2025): 0.59 M parameters, 48x48 grey, 7 classes."""
+    return _create("fer_cbam_paper", pretrained, **kwargs)

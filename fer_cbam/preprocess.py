@@ -1,0 +1,154 @@
+"""The only path from pixels to the network's input, shared by training, evaluation, app and
+export.
+
+Everything that can vary is in :class:`Preprocess`, which is read from the config.json saved with
+the weights. NumPy only, so that the runtime without torch takes the same path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from fer_cbam.errors import ImageError, WeightsError
+from fer_cbam.types import Face
+
+_PIL_FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a crop becomes an input tensor.
+
+    input_size: ``(C, H, W)`` with C 1 (grey) or 3 (RGB). mean, std: per channel, of pixels in
+    [0, 1]. interpolation: "bilinear" or "bicubic", antialiased (only used where a crop is not
+    ``(H, W)`` already). landmarks: where the five landmarks of :class:`~fer_cbam.types.Face` lie
+    in a crop of the training data, as fractions of its side, ``(5, 2)``.
+    """
+
+    input_size: tuple[int, int, int] = (1, 48, 48)
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    interpolation: str = "bilinear"
+    landmarks: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        channels = self.input_size[0]
+        if channels not in (1, 3) or len(self.mean) != channels or len(self.std) != channels:
+            raise WeightsError(
+                f"preprocessing: input_size {self.input_size}, mean {self.mean}, std {self.std}; "
+                "expected 1 or 3 channels and one mean and std for each"
+            )
+        if self.interpolation not in _PIL_FILTERS:
+            raise WeightsError(
+                f"preprocessing: interpolation {self.interpolation!r}; "
+                f"expected one of {sorted(_PIL_FILTERS)}"
+            )
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Preprocess:
+        """Read a config.json: timm's keys from ``pretrained_cfg``, ours from the root.
+
+        Raises:
+            WeightsError: a value is missing or out of range.
+        """
+        try:
+            cfg = config["pretrained_cfg"]
+            return cls(
+                input_size=tuple(cfg["input_size"]),
+                mean=tuple(cfg["mean"]),
+                std=tuple(cfg["std"]),
+                interpolation=cfg["interpolation"],
+                landmarks=tuple((float(x), float(y)) for x, y in config.get("landmarks", ())),
+            )
+        except KeyError as error:
+            raise WeightsError(f"config.json: key {error} is missing") from error
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """Crops, each uint8 ``(h, w)`` grey or ``(h, w, 3)`` RGB -> float32 ``(B, C, H, W)``.
+
+        Raises:
+            ImageError: a crop of another shape or dtype.
+        """
+        channels, height, width = self.input_size
+        batch = np.empty((len(crops), height, width, channels), np.uint8)
+        for row, crop in zip(batch, crops, strict=True):
+            row[...] = self._resize(_to_channels(crop, channels)).reshape(row.shape)
+        return self.normalize(batch)
+
+    def normalize(self, batch: np.ndarray) -> np.ndarray:
+        """uint8 ``(B, H, W, C)`` of the input size -> float32 ``(B, C, H, W)``."""
+        scale = 1 / (255 * np.asarray(self.std, np.float32))
+        shift = -np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
+        return np.ascontiguousarray((batch * scale + shift).transpose(0, 3, 1, 2), np.float32)
+
+    def _resize(self, crop: np.ndarray) -> np.ndarray:
+        height, width = self.input_size[1:]
+        if crop.shape[:2] == (height, width):
+            return crop
+        # PIL filters widen with the scale, so shrinking does not alias; cv2's do not.
+        resized = Image.fromarray(crop).resize((width, height), _PIL_FILTERS[self.interpolation])
+        return np.asarray(resized)
+
+    def align(self, image: np.ndarray, face: Face) -> tuple[np.ndarray, np.ndarray]:
+        """Cut a face out as the training crops were cut: its landmarks go where theirs are.
+
+        image: RGB uint8 ``(H, W, 3)``. Returns the crop, uint8 ``(S, S, 3)`` with S the input
+        height, and the float64 ``(2, 3)`` affine from crop pixels to image pixels. The transform
+        is a similarity (shift, rotation, one scale), least squares over the five landmarks
+        (Umeyama 1991, https://doi.org/10.1109/34.88573). What lies outside the image repeats its
+        edge.
+        """
+        side = self.input_size[1]
+        target = np.asarray(self.landmarks, np.float64) * side - 0.5
+        to_image = similarity(target, face.landmarks.astype(np.float64))
+        # A large face is cut at a multiple of the crop's side and averaged down: sampling it at
+        # 48x48 directly would alias.
+        factor = max(1, int(np.ceil(np.hypot(to_image[0, 0], to_image[1, 0]))))
+        centre = (factor - 1) / 2  # of a fine pixel block, in fine pixels
+        fine = to_image.copy()
+        fine[:, :2] /= factor
+        fine[:, 2] -= fine[:, :2] @ (centre, centre)
+        crop = cv2.warpAffine(
+            image, fine, (side * factor, side * factor),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        if factor > 1:
+            crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+        return crop, to_image
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The least-squares similarity ``(2, 3)`` that takes points ``(N, 2)`` source to target.
+
+    Closed form for two dimensions: with points as complex numbers it is one complex factor and a
+    shift, and never a reflection.
+    """
+    s = source[:, 0] + 1j * source[:, 1]
+    t = target[:, 0] + 1j * target[:, 1]
+    s0, t0 = s - s.mean(), t - t.mean()
+    spread = np.vdot(s0, s0).real
+    if spread == 0:
+        raise ImageError("alignment: all landmarks coincide; expected five different points")
+    a = np.vdot(s0, t0) / spread
+    b = t.mean() - a * s.mean()
+    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
+
+def _to_channels(crop: np.ndarray, channels: int) -> np.ndarray:
+    """uint8 grey or RGB -> uint8 ``(h, w)`` or ``(h, w, 3)``, grey by ITU-R 601 weights."""
+    if crop.dtype != np.uint8 or crop.ndim not in (2, 3) or crop.shape[2:] not in ((), (3,)):
+        raise ImageError(
+            f"crop: got {crop.dtype} {crop.shape}; expected uint8 (H, W) or (H, W, 3) RGB"
+        )
+    if channels == 1:
+        return crop if crop.ndim == 2 else cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    return crop if crop.ndim == 3 else cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB)

@@ -1,0 +1,121 @@
+"""Weights on disk: where the embedded ones lie, and whether a folder of weights is whole.
+
+A folder of weights holds ``config.json`` and ``model.safetensors``, the layout that timm reads with
+``local-dir:`` and ``hf-hub:``. Everything here works without torch: the checks read the header of
+the safetensors file, never a pickle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from fer_cbam.errors import WeightsError
+
+EMBEDDED = Path(__file__).parent / "weights"
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+
+
+def embedded_names() -> list[str]:
+    """Names ``<arch>.<tag>`` of the weights that ship with the package."""
+    return sorted(p.parent.name for p in EMBEDDED.glob(f"*/{CONFIG_FILE}"))
+
+
+def embedded_dir(name: str) -> Path:
+    """The folder of embedded weights ``<arch>.<tag>``.
+
+    Raises:
+        WeightsError: no such weights are embedded.
+    """
+    if name not in embedded_names():
+        known = ", ".join(embedded_names()) or "none"
+        raise WeightsError(f"no embedded weights named {name!r}; embedded are: {known}")
+    return EMBEDDED / name
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The checked config.json of a folder of weights.
+
+    Raises:
+        WeightsError: missing, not JSON, or without architecture and label names.
+    """
+    path = Path(folder) / CONFIG_FILE
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file; expected a timm config.json") from None
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not a readable JSON file ({error})") from error
+    if not isinstance(config, dict) or not isinstance(config.get("pretrained_cfg"), dict):
+        raise WeightsError(f"{path}: expected an object with a 'pretrained_cfg' object in it")
+    if not isinstance(config.get("architecture"), str):
+        raise WeightsError(f"{path}: 'architecture' is missing; expected a name such as "
+                           "'fer_cbam_paper'")  # fmt: skip
+    labels = label_names(config)
+    if len(labels) != config["pretrained_cfg"].get("num_classes", config.get("num_classes")):
+        raise WeightsError(f"{path}: {len(labels)} label names for "
+                           f"{config.get('num_classes')} classes")  # fmt: skip
+    return config
+
+
+def label_names(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Label names of a config.json, in the order of the logits.
+
+    Raises:
+        WeightsError: none, or names that are no strings or come twice.
+    """
+    names = config.get("label_names") or config["pretrained_cfg"].get("label_names")
+    if not names or not isinstance(names, list | tuple):
+        raise WeightsError("config.json: no label_names; expected one name for each logit")
+    if not all(isinstance(n, str) for n in names) or len(set(names)) != len(names):
+        raise WeightsError(f"config.json: label_names {names}; expected different strings")
+    return tuple(names)
+
+
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every tensor in a folder's weights file.
+
+    Raises:
+        WeightsError: missing, truncated, or no safetensors file.
+    """
+    path = Path(folder) / WEIGHTS_FILE
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; expected safetensors weights")
+    try:
+        with safe_open(path, framework="np") as file:
+            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: damaged or no safetensors file ({error})") from error
+
+
+def check_tensors(
+    folder: Path, expected: Mapping[str, tuple[int, ...]], optional: tuple[str, ...] = ()
+) -> None:
+    """Hold a folder's tensors against those of a model, by name and shape.
+
+    optional: prefixes of names that may differ (a classifier that is replaced on purpose).
+
+    Raises:
+        WeightsError: names the first few tensors that are missing, unexpected or of other shape.
+    """
+    found = tensor_shapes(folder)
+
+    def compared(names: Mapping[str, tuple[int, ...]]) -> set[str]:
+        return {n for n in names if not (optional and n.startswith(optional))}
+
+    missing, extra = compared(expected) - set(found), compared(found) - set(expected)
+    wrong = {n for n in compared(expected) & set(found) if found[n] != tuple(expected[n])}
+    problems = [f"missing {n}" for n in sorted(missing)]
+    problems += [f"unexpected {n}" for n in sorted(extra)]
+    problems += [f"{n} is {found[n]}, expected {tuple(expected[n])}" for n in sorted(wrong)]
+    if problems:
+        more = f" and {len(problems) - 4} more" if len(problems) > 4 else ""
+        raise WeightsError(
+            f"{Path(folder) / WEIGHTS_FILE}: not the weights of this model: "
+            + "; ".join(problems[:4]) + more
+        )  # fmt: skip
