@@ -1,0 +1,20 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of data sets named by FER_CBAM_DATA (see README, "Data")."""
+    value = os.environ.get("FER_CBAM_DATA")
+    if not value:
+        pytest.skip("FER_CBAM_DATA is not set: no data sets here")
+    path = Path(value)
+    if not path.is_dir():
+        pytest.fail(f"FER_CBAM_DATA={value} is no directory")
+    return path
