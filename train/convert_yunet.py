@@ -5,7 +5,8 @@ Research 20, 2023, https://doi.org/10.1007/s11633-023-1423-y) is published by it
 with float weights (https://github.com/ShiqiYu/libfacedetection, BSD-3). Their wheel ``yuface``
 holds those weights under their own names in the symbol table of ``libfacedetection.so``; nothing
 is downloaded at run time and no pickle is opened. The graph below is the published one, with the
-output names that ``cv2.FaceDetectorYN`` expects and free height and width.
+output names that ``cv2.FaceDetectorYN`` expects. The declared input is 640x640, as in OpenCV's own
+copy: OpenCV runs it at any multiple of 32, but the importer of OpenCV 4 cannot read free sizes.
 
     pip download --no-deps yuface==2023.5.1 -d wheels && pip install onnx pyelftools
     python -m train.convert_yunet wheels/yuface-*.whl fer_cbam/detect/yunet.onnx
@@ -68,7 +69,8 @@ class GraphBuilder:
     def conv(self, x: str, layer: str, shape: tuple[int, ...], **attributes) -> str:
         w = self.const(f"{layer}_weight", self.weights[f"{layer}_weight"].reshape(shape))
         b = self.const(f"{layer}_bias", self.weights[f"{layer}_bias"])
-        return self.node("Conv", [x, w, b], layer, **attributes)
+        # OpenCV 4's importer refuses a Conv that leaves kernel_shape to be inferred.
+        return self.node("Conv", [x, w, b], layer, kernel_shape=shape[2:], **attributes)
 
     def separable(self, x: str, layer: str, relu: bool = True) -> str:
         """1x1 convolution, then a 3x3 depthwise one (the paper's 'conv DP unit')."""
@@ -108,8 +110,7 @@ class GraphBuilder:
 
 
 def build(weights: dict[str, np.ndarray]):
-    """The detector as an ``onnx.ModelProto``: BGR float32 (1, 3, H, W) in [0, 255], H and W
-    multiples of 32."""
+    """The detector as an ``onnx.ModelProto``: BGR float32 (1, 3, H, W) in [0, 255]."""
     from onnx import TensorProto, checker, helper
 
     # The first 3x3 convolution is stored as 16 x 32: (ky, kx, channel), padded from 27.
@@ -133,7 +134,7 @@ def build(weights: dict[str, np.ndarray]):
         helper.make_graph(
             graph.nodes,
             "yunet",
-            [info("input", TensorProto.FLOAT, [1, 3, "height", "width"])],
+            [info("input", TensorProto.FLOAT, [1, 3, 640, 640])],
             [info(o, TensorProto.FLOAT, [1, None, HEADS[o.split("_")[0]]]) for o in outputs],
             graph.initializers,
         ),
