@@ -1,5 +1,44 @@
-"""FER-CBAM: facial emotion recognition that shows why."""
+"""FER-CBAM: facial emotion recognition that shows why.
+
+Importing this registers the ``fer_cbam_*`` models with timm where torch and timm are installed, and
+does without them where they are not.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 __version__ = "0.1.0"
 
-from fer_cbam import models as models
+# Public name -> the module it lives in, loaded when the name is first asked for (PEP 562).
+_HOME = {
+    "CBAM": "fer_cbam.models",
+    "FerCbam": "fer_cbam.models",
+    "DataError": "fer_cbam.errors",
+    "FerError": "fer_cbam.errors",
+    "ImageError": "fer_cbam.errors",
+    "WeightsError": "fer_cbam.errors",
+    "Face": "fer_cbam.types",
+    "Prediction": "fer_cbam.types",
+    "Recognition": "fer_cbam.types",
+    "Saliency": "fer_cbam.types",
+    "Sample": "fer_cbam.types",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "models":
+        return import_module("fer_cbam.models")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
+
+
+if find_spec("torch") and find_spec("timm"):
+    import_module("fer_cbam.models")

@@ -56,24 +56,29 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config.get("architecture"), str):
         raise WeightsError(f"{path}: 'architecture' is missing; expected a name such as "
                            "'fer_cbam_paper'")  # fmt: skip
-    labels = label_names(config)
-    if len(labels) != config["pretrained_cfg"].get("num_classes", config.get("num_classes")):
-        raise WeightsError(f"{path}: {len(labels)} label names for "
-                           f"{config.get('num_classes')} classes")  # fmt: skip
+    num_classes = config.get("num_classes", config["pretrained_cfg"].get("num_classes"))
+    if num_classes != 0:  # 0: embeddings, nothing to name
+        labels = label_names(config, path)
+        if len(labels) != num_classes:
+            raise WeightsError(f"{path}: {len(labels)} label_names for {num_classes} classes; "
+                               "expected one name for each logit")  # fmt: skip
     return config
 
 
-def label_names(config: Mapping[str, Any]) -> tuple[str, ...]:
+def label_names(config: Mapping[str, Any], source: Path | str = CONFIG_FILE) -> tuple[str, ...]:
     """Label names of a config.json, in the order of the logits.
+
+    source: the file, to be named in an error.
 
     Raises:
         WeightsError: none, or names that are no strings or come twice.
     """
     names = config.get("label_names") or config["pretrained_cfg"].get("label_names")
     if not names or not isinstance(names, list | tuple):
-        raise WeightsError("config.json: no label_names; expected one name for each logit")
+        raise WeightsError(f"{source}: label_names is {names!r}; expected a list of one name for "
+                           "each logit")  # fmt: skip
     if not all(isinstance(n, str) for n in names) or len(set(names)) != len(names):
-        raise WeightsError(f"config.json: label_names {names}; expected different strings")
+        raise WeightsError(f"{source}: label_names {names}; expected different strings")
     return tuple(names)
 
 
@@ -94,28 +99,26 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def check_tensors(
-    folder: Path, expected: Mapping[str, tuple[int, ...]], optional: tuple[str, ...] = ()
+    found: Mapping[str, tuple[int, ...]],
+    expected: Mapping[str, tuple[int, ...]],
+    source: Path | str,
+    optional: tuple[str, ...] = (),
 ) -> None:
-    """Hold a folder's tensors against those of a model, by name and shape.
+    """Hold the tensors of a file against those of a model, both name -> shape.
 
-    optional: prefixes of names that may differ (a classifier that is replaced on purpose).
+    source: the file, to be named in an error. optional: prefixes of names that may differ (a
+    classifier that is replaced on purpose).
 
     Raises:
         WeightsError: names the first few tensors that are missing, unexpected or of other shape.
     """
-    found = tensor_shapes(folder)
-
-    def compared(names: Mapping[str, tuple[int, ...]]) -> set[str]:
-        return {n for n in names if not (optional and n.startswith(optional))}
-
-    missing, extra = compared(expected) - set(found), compared(found) - set(expected)
-    wrong = {n for n in compared(expected) & set(found) if found[n] != tuple(expected[n])}
+    compared = {n for n in {*found, *expected} if not n.startswith(optional)}
+    missing, extra = compared - set(found), compared - set(expected)
+    wrong = {n for n in compared - missing - extra if found[n] != expected[n]}
     problems = [f"missing {n}" for n in sorted(missing)]
     problems += [f"unexpected {n}" for n in sorted(extra)]
-    problems += [f"{n} is {found[n]}, expected {tuple(expected[n])}" for n in sorted(wrong)]
+    problems += [f"{n} is {found[n]}, expected {expected[n]}" for n in sorted(wrong)]
     if problems:
         more = f" and {len(problems) - 4} more" if len(problems) > 4 else ""
-        raise WeightsError(
-            f"{Path(folder) / WEIGHTS_FILE}: not the weights of this model: "
-            + "; ".join(problems[:4]) + more
-        )  # fmt: skip
+        raise WeightsError(f"{source}: not the weights of this model: "
+                           + "; ".join(problems[:4]) + more)  # fmt: skip

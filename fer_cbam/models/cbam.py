@@ -57,12 +57,9 @@ class CBAM(nn.Module):
 
     ``channel_map`` ``(B, C, 1, 1)`` and ``spatial_map`` ``(B, 1, H, W)`` hold the gates of the
     last forward pass, detached. They are None before the first pass, for a gate that is switched
-    off (``channel=False`` or ``spatial=False``, for ablation), and are not touched while a graph
-    is traced, compiled or exported.
+    off (``channel=False`` or ``spatial=False``, for ablation), and are not touched by scripted
+    code nor while a graph is traced, compiled or exported.
     """
-
-    channel_map: Tensor | None
-    spatial_map: Tensor | None
 
     def __init__(
         self,
@@ -75,18 +72,24 @@ class CBAM(nn.Module):
         super().__init__()
         self.channel = ChannelAttention(channels, reduction) if channel else None
         self.spatial = SpatialAttention(kernel_size) if spatial else None
-        self.channel_map = None
-        self.spatial_map = None
+        self.channel_map: Tensor | None = None
+        self.spatial_map: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        channel_map = spatial_map = None
         if self.channel is not None:
             channel_map = self.channel(x)
             x = x * channel_map
+            if not torch.jit.is_scripting():
+                self._keep("channel_map", channel_map)
         if self.spatial is not None:
             spatial_map = self.spatial(x)
             x = x * spatial_map
-        if not (torch.jit.is_tracing() or torch.compiler.is_compiling()):
-            self.channel_map = None if channel_map is None else channel_map.detach()
-            self.spatial_map = None if spatial_map is None else spatial_map.detach()
+            if not torch.jit.is_scripting():
+                self._keep("spatial_map", spatial_map)
         return x
+
+    def _keep(self, name: str, gate: Tensor) -> None:
+        # Under torch.fx and torch.export what stands in for a tensor is of another type.
+        recording = torch.jit.is_tracing() or torch.compiler.is_compiling()
+        if not recording and type(gate) is Tensor:
+            setattr(self, name, gate.detach())

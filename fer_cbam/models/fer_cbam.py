@@ -13,6 +13,7 @@ Every network takes ``(B, in_chans, H, W)``, already normalised, and gives logit
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from timm.models import (
     checkpoint_seq,
     generate_default_cfgs,
     register_model,
+    resolve_pretrained_cfg,
 )
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
@@ -102,13 +104,13 @@ class FlattenHead(nn.Module):
         self.fc = nn.Linear(hidden_size, num_classes) if num_classes > 0 else nn.Identity()
 
     def reset(self, num_classes: int, global_pool: str | None = None) -> None:
-        if global_pool not in (None, "", "flatten") or (global_pool == "" and num_classes > 0):
+        pool = self.global_pool if global_pool is None else global_pool
+        if pool not in ("", "flatten") or (pool == "" and num_classes > 0):
             raise ValueError(
-                f"global_pool={global_pool!r} with {num_classes} classes: this head flattens; "
+                f"global_pool={pool!r} with {num_classes} classes: this head flattens; "
                 "expected 'flatten', or '' with no classifier"
             )
-        if global_pool is not None:
-            self.global_pool = global_pool
+        self.global_pool = pool
         self.fc = nn.Linear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -206,7 +208,7 @@ class FerCbam(nn.Module):
         stages = self.stages[: last + 1] if stop_early else self.stages
         intermediates = []
         for i, stage in enumerate(stages):
-            x = checkpoint_seq([stage], x) if self._checkpoint() else stage(x)
+            x = checkpoint_seq([stage], x) if self.grad_checkpointing else stage(x)
             if i in take:
                 intermediates.append(x)
         return intermediates if intermediates_only else (x, intermediates)
@@ -224,12 +226,11 @@ class FerCbam(nn.Module):
             self.reset_classifier(0, "")
         return take
 
-    def _checkpoint(self) -> bool:
-        return self.grad_checkpointing and self.training and not torch.jit.is_scripting()
-
     def forward_features(self, x: Tensor) -> Tensor:
         """``(B, in_chans, H, W)`` -> the last feature map, behind the last attention."""
-        return checkpoint_seq(self.stages, x) if self._checkpoint() else self.stages(x)
+        if self.grad_checkpointing and not torch.jit.is_scripting():
+            return checkpoint_seq(self.stages, x)
+        return self.stages(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Feature map -> logits ``(B, K)``, or the embedding ``(B, head_hidden_size)``."""
@@ -287,14 +288,57 @@ default_cfgs = generate_default_cfgs(
 
 
 def _create(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
-    """timm's builder, with weights that do not fit as one named error."""
+    """timm's builder, with weights that are held against the model before they are loaded."""
     kwargs.setdefault("feature_cfg", {"out_indices": (0, 1, 2), "flatten_sequential": True})
+    if not pretrained:
+        return build_model_with_cfg(FerCbam, variant, False, **kwargs)
+    cfg, overlay = kwargs.pop("pretrained_cfg", None), kwargs.pop("pretrained_cfg_overlay", None)
+    cfg = resolve_pretrained_cfg(variant, cfg, overlay).to_dict()
+    if cfg.get("source") == "hf-hub":
+        cfg["hf_hub_filename"] = weights.WEIGHTS_FILE  # else timm falls back to a pickle
+    elif cfg.get("file") and not cfg.get("state_dict"):
+        _check_folder(variant, cfg)
+    kwargs |= {"pretrained_cfg": cfg, "pretrained_filter_fn": _check_tensors}
     try:
-        return build_model_with_cfg(FerCbam, variant, pretrained, **kwargs)
-    except (RuntimeError, OSError, SafetensorError, KeyError) as error:
-        if not pretrained:
-            raise
-        raise WeightsError(f"{variant}: its weights cannot be loaded: {error}") from error
+        return build_model_with_cfg(FerCbam, variant, True, **kwargs)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{variant}: its weights cannot be read: {error}") from error
+
+
+def _check_folder(variant: str, cfg: dict[str, Any]) -> None:
+    """A whole weights file, beside it a config.json that promises what timm's cfg promises."""
+    path = Path(cfg["file"])
+    if cfg.get("source") == "local-dir":
+        path /= weights.WEIGHTS_FILE
+    if path.name != weights.WEIGHTS_FILE:
+        raise WeightsError(f"{path}: expected a file named {weights.WEIGHTS_FILE}")
+    config = weights.read_config(path.parent)
+    weights.tensor_shapes(path.parent)
+    if config["architecture"] != variant:
+        raise WeightsError(
+            f"{path.parent}: weights of architecture {config['architecture']!r}; "
+            f"expected {variant!r}"
+        )
+    expected = tuple(cfg.get("label_names") or ())
+    if cfg["num_classes"] and weights.label_names(config) != expected:
+        found = weights.label_names(config)
+        raise WeightsError(f"{path.parent}: label_names {found}; {variant} expects {expected}")
+
+
+def _check_tensors(state_dict: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
+    """timm adapts the first convolution and leaves out the classifier where the caller asked for
+    other channels or classes, and loads without strictness then; everything else has to fit."""
+    cfg = model.pretrained_cfg
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    first_conv = f"{cfg['first_conv']}.weight"
+    if first_conv in expected:
+        out_chs, _, *kernel = expected[first_conv]
+        expected[first_conv] = (out_chs, cfg["input_size"][0], *kernel)
+    replaced = () if model.num_classes == cfg["num_classes"] else (f"{cfg['classifier']}.",)
+    found = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
+    source = cfg.get("file") or cfg.get("hf_hub_id") or "state_dict"
+    weights.check_tensors(found, expected, source, optional=replaced)
+    return state_dict
 
 
 @register_model
