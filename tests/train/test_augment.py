@@ -1,0 +1,122 @@
+"""Augmentation: geometry against OpenCV and hand-made cases, draws within their bounds."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from train import augment as module
+from train.augment import affine_matrices, augment, erase, mixup
+from train.recipe import Augment
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def faces() -> torch.Tensor:
+    """Smooth images, so that interpolation has little to disagree on."""
+    noise = np.random.default_rng(0).random((4, 48, 48), np.float32)
+    return torch.from_numpy(np.stack([cv2.GaussianBlur(n, (0, 0), 3) for n in noise]))[:, None]
+
+
+def test_no_change_is_the_identity(faces, generator):
+    torch.testing.assert_close(augment(faces, Augment(), generator), faces, atol=1e-6, rtol=0)
+
+
+def test_flip_is_the_mirror_image(faces, generator):
+    flipped = augment(faces, Augment(flip=1.0), generator)
+    torch.testing.assert_close(flipped, faces.flip(3), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "matrix"),
+    [
+        # angle, zoom, shift (fractions of the side) and the same map from output to input pixels
+        # as OpenCV writes it, about the centre 23.5.
+        ((15.0, 1.0, (0.0, 0.0)), cv2.getRotationMatrix2D((23.5, 23.5), -15, 1)),
+        ((0.0, 1.25, (0.0, 0.0)), cv2.getRotationMatrix2D((23.5, 23.5), 0, 1 / 1.25)),
+        ((0.0, 1.0, (0.125, -0.25)), np.array([[1, 0, 6], [0, 1, -12.0]])),
+    ],
+    ids=["rotation", "zoom", "shift"],
+)
+def test_affine_agrees_with_opencv(faces, generator, monkeypatch, fixed, matrix):
+    angle, zoom, shift = fixed
+    draws = iter([torch.full((4,), angle), torch.full((4,), zoom),
+                  2 * torch.tensor(shift).repeat(4)])  # fmt: skip
+    monkeypatch.setattr(module, "uniform", lambda *_: next(draws))
+    ours = augment(faces, Augment(), generator)
+    for image, expected in zip(ours, faces, strict=True):
+        reference = cv2.warpAffine(
+            expected[0].numpy(), matrix, (48, 48),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        # OpenCV rounds sampling positions to 1/32 pixel.
+        np.testing.assert_allclose(image[0].numpy(), reference, atol=6e-3)
+
+
+def test_draws_fill_their_ranges(generator):
+    config = Augment(degrees=15, shift=0.1, zoom=0.1, flip=0.5)
+    m = affine_matrices(config, 4000, generator)
+    linear = m[:, :, :2]
+    mirrored = torch.linalg.det(linear) < 0
+    assert 0.46 < mirrored.float().mean() < 0.54
+    scale = 1 / torch.linalg.det(linear).abs().sqrt()
+    assert 0.9 <= scale.min() < 0.91 and 1.09 < scale.max() <= 1.1 + 1e-6
+    angle = torch.rad2deg(torch.atan2(-linear[:, 0, 1], linear[:, 1, 1]))
+    assert -15 <= angle.min() < -14.5 and 14.5 < angle.max() <= 15
+    # affine_grid's coordinates span 2 over the side.
+    assert -0.2 <= m[:, :, 2].min() < -0.19 and 0.19 < m[:, :, 2].max() <= 0.2
+
+
+def test_brightness_and_contrast_keep_to_their_bounds(generator):
+    x = torch.tensor([0.25, 0.75]).repeat_interleave(24).view(1, 1, 1, 48).expand(500, 1, 48, 48)
+    y = augment(x, Augment(brightness=0.2, contrast=0.5), generator)
+    offset = y.mean((1, 2, 3)) - 0.5
+    spread = (y.amax((1, 2, 3)) - y.amin((1, 2, 3))) / 0.5
+    assert -0.2 <= offset.min() < -0.19 and 0.19 < offset.max() <= 0.2
+    assert 0.5 <= spread.min() < 0.51 and 1.49 < spread.max() <= 1.5 + 1e-5
+
+
+def test_erasing_hits_as_often_as_asked_and_one_rectangle(generator):
+    x = torch.rand((800, 1, 48, 48), generator=generator)
+    y = erase(x, 0.5, generator)
+    changed = (y != x).squeeze(1)
+    hit = changed.flatten(1).any(1)
+    assert 0.44 < hit.float().mean() < 0.56
+    for i in hit.nonzero()[:50, 0]:
+        rows, columns = changed[i].any(1), changed[i].any(0)
+        assert torch.equal(changed[i], rows[:, None] & columns[None])
+        mean = x[i].mean()
+        assert torch.all(y[i, 0][changed[i]] == mean)
+    share = changed[hit].float().mean((1, 2))
+    assert share.max() <= 0.3 and share.min() > 0.005
+
+
+def test_mixup_mixes_images_and_targets_alike(generator):
+    x = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 4, 4)
+    targets = torch.eye(8)
+    weights = []
+    for _ in range(300):
+        mixed, probs = mixup(x, targets, 0.2, generator)
+        # Class i's image is i everywhere, so the mixed pixel is the mean class of the target.
+        torch.testing.assert_close(mixed[:, 0, 0, 0], probs @ torch.arange(8.0))
+        torch.testing.assert_close(probs.sum(1), torch.ones(8))
+        row = probs[(probs > 0).sum(1) == 2]
+        if len(row):
+            weights.append(float(row.max()))
+    # Beta(0.2, 0.2): the larger share has the mean 1/2 + E|w - 1/2| = 0.8988 (by integration).
+    assert np.mean(weights) == pytest.approx(0.8988, abs=0.02)
+
+
+def test_the_same_generator_state_gives_the_same_batch(faces):
+    config = Augment(15, 0.1, 0.1, 0.5, 0.1, 0.1, 0.5)
+    first = augment(faces, config, torch.Generator().manual_seed(7))
+    again = augment(faces, config, torch.Generator().manual_seed(7))
+    other = augment(faces, config, torch.Generator().manual_seed(8))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

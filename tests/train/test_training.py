@@ -1,0 +1,146 @@
+"""The training script as a user runs it: learns, is cut and resumes, runs in two processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fer_cbam import hub
+from train.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def arguments(recipe: Path, data: Path, out: Path, *more: str) -> list[str]:
+    return ["--config", str(recipe), "--data", str(data), "--protocol", "paper",
+            "--splits", "0", "--out", str(out), *more]  # fmt: skip
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, "-m", "train", *args]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def whole_run(tiny_ckplus, tmp_path_factory) -> tuple[Path, Path]:
+    """A recipe and the folder of a run of it that was never cut."""
+    folder = tmp_path_factory.mktemp("whole")
+    recipe = folder / "tiny.yaml"
+    recipe.write_text(
+        "model: fer_cbam_paper\nmodel_args: {channels: [8, 8, 16]}\nepochs: 6\nbatch_size: 16\n"
+        "lr: 0.003\nschedule: onecycle\nvalidation: 0.2\nmixup: 0.2\nmixup_off: 2\nema: 0.5\n"
+        "augment: {degrees: 10, flip: 0.5, erasing: 0.2}\n"
+    )
+    subprocess.run(command(*arguments(recipe, tiny_ckplus, folder / "out")), check=True,
+                   cwd=ROOT, env=environment(), capture_output=True)  # fmt: skip
+    return recipe, folder / "out" / "seed0"
+
+
+def history(run_dir: Path) -> list[dict[str, float]]:
+    with (run_dir / "history.csv").open() as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def test_a_run_learns_and_leaves_what_timm_can_load(whole_run):
+    _, run_dir = whole_run
+    rows = history(run_dir)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[-1]["train_loss"] < 0.8 * rows[0]["train_loss"]
+    assert max(row["val_accuracy"] for row in rows) > 0.5  # chance is 1/7
+    loaded = hub.load_model(run_dir)
+    assert loaded.label_names == ("anger", "contempt", "disgust", "fear", "happiness", "sadness",
+                                  "surprise")  # fmt: skip
+    training = json.loads((run_dir / "config.json").read_text())["training"]
+    assert (training["protocol"], training["split"]) == ("paper", "seed0")
+    assert list((run_dir / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_kept_weights_are_those_of_the_best_validation_loss(whole_run):
+    _, run_dir = whole_run
+    state = torch.load(run_dir / "checkpoint.pt", weights_only=True)
+    losses = [row["val_loss"] for row in history(run_dir)]
+    assert state["best_epoch"] == 1 + losses.index(min(losses))
+    assert state["best_loss"] == pytest.approx(min(losses), abs=1e-6)
+    kept = load_file(run_dir / "model.safetensors")
+    assert kept.keys() == state["best"].keys()
+    assert all(torch.equal(kept[k], state["best"][k]) for k in kept)
+
+
+def test_killed_and_resumed_equals_never_cut(whole_run, tiny_ckplus, tmp_path):
+    recipe, reference = whole_run
+    args = arguments(recipe, tiny_ckplus, tmp_path)
+    run_dir = tmp_path / "seed0"
+    process = subprocess.Popen(command(*args), cwd=ROOT, env=environment(),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (run_dir / "history.csv").exists() or len(history(run_dir)) < 2:
+        assert process.poll() is None and time.monotonic() < deadline, "ended before it was killed"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 2 <= len(history(run_dir)) < 6
+    assert not (run_dir / "model.safetensors").exists()
+    subprocess.run(command(*args, "--resume"), check=True, cwd=ROOT, env=environment(),
+                   capture_output=True)  # fmt: skip
+    resumed, expected = (load_file(d / "model.safetensors") for d in (run_dir, reference))
+    assert all(torch.equal(resumed[k], expected[k]) for k in expected)
+    timeless = [{k: v for k, v in r.items() if k != "seconds"} for r in history(run_dir)]
+    assert timeless == [{k: v for k, v in r.items() if k != "seconds"} for r in history(reference)]
+
+
+def test_resume_leaves_a_finished_run_alone(whole_run, tiny_ckplus):
+    recipe, run_dir = whole_run
+    before = (run_dir / "model.safetensors").stat().st_mtime_ns
+    main(arguments(recipe, tiny_ckplus, run_dir.parent, "--resume"))
+    assert (run_dir / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_resume_refuses_another_recipe(whole_run, tiny_ckplus, tmp_path):
+    recipe, run_dir = whole_run
+    (tmp_path / "seed0").mkdir()
+    (tmp_path / "seed0/checkpoint.pt").write_bytes((run_dir / "checkpoint.pt").read_bytes())
+    other = tmp_path / "other.yaml"
+    other.write_text(recipe.read_text().replace("lr: 0.003", "lr: 0.001"))
+    with pytest.raises(SystemExit, match=r"another recipe \(different: lr\)"):
+        main(arguments(other, tiny_ckplus, tmp_path, "--resume"))
+
+
+def test_two_processes_train_one_model(whole_run, tiny_ckplus, tmp_path):
+    recipe, reference = whole_run
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    launched = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2",
+         f"--master_port={port}", "-m", "train", *arguments(recipe, tiny_ckplus, tmp_path)],
+        cwd=ROOT, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert launched.returncode == 0, launched.stderr
+    rows, single = history(tmp_path / "seed0"), history(reference)
+    assert [row["lr"] for row in rows] == [row["lr"] for row in single]
+    assert rows[-1]["train_loss"] < 0.8 * rows[0]["train_loss"]
+    # The first epoch sees the same batches from the same weights, with other augmentation.
+    assert rows[0]["train_loss"] == pytest.approx(single[0]["train_loss"], rel=0.15)
+    hub.load_model(tmp_path / "seed0")
+
+
+@pytest.mark.parametrize("splits", ["x", "7"])
+def test_unknown_split(splits, tiny_ckplus, tiny_recipe, tmp_path):
+    args = arguments(tiny_recipe, tiny_ckplus, tmp_path)
+    args[args.index("0")] = splits
+    with pytest.raises(SystemExit, match="expected 'all' or numbers below 5"):
+        main(args)

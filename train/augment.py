@@ -1,0 +1,94 @@
+"""Augmentation of whole batches with tensor operations.
+
+One affine map for each image covers rotation, shift, zoom and mirror, in one sampling; Python
+touches no single image, so the processor stays with the network. Every draw comes from the
+generator that is passed in, which makes a resumed run equal to one that was never cut.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from train.recipe import Augment
+
+
+def uniform(generator: Generator, n: int, low: float, high: float) -> Tensor:
+    """Float32 ``(n,)``, uniform in [low, high)."""
+    return torch.rand(n, generator=generator) * (high - low) + low
+
+
+def affine_matrices(config: Augment, n: int, generator: Generator) -> Tensor:
+    """Random maps ``(n, 2, 3)`` from output to input in the [-1, 1] coordinates of affine_grid."""
+    angle = uniform(generator, n, -config.degrees, config.degrees) * (math.pi / 180)
+    # A zoom of 1.1 enlarges the face, so the output samples a smaller part of the input.
+    scale = 1 / uniform(generator, n, 1 - config.zoom, 1 + config.zoom)
+    mirror = 1 - 2 * (torch.rand(n, generator=generator) < config.flip).float()
+    shift = uniform(generator, 2 * n, -2 * config.shift, 2 * config.shift).view(n, 2)
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    rows = torch.stack([cos * mirror, -sin, shift[:, 0], sin * mirror, cos, shift[:, 1]], 1)
+    return rows.view(n, 2, 3)
+
+
+def augment(x: Tensor, config: Augment, generator: Generator) -> Tensor:
+    """A changed copy of a batch.
+
+    x: float32 ``(B, C, H, W)``, preprocessed. What comes in from outside an image repeats its
+    edge.
+    """
+    n = len(x)
+    grid = F.affine_grid(affine_matrices(config, n, generator), list(x.shape), align_corners=False)
+    x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    if config.brightness or config.contrast:
+        factor = uniform(generator, n, 1 - config.contrast, 1 + config.contrast).view(n, 1, 1, 1)
+        offset = uniform(generator, n, -config.brightness, config.brightness).view(n, 1, 1, 1)
+        mean = x.mean((1, 2, 3), keepdim=True)
+        x = (x - mean) * factor + mean + offset
+    if config.erasing:
+        x = erase(x, config.erasing, generator)
+    return x
+
+
+def erase(x: Tensor, probability: float, generator: Generator) -> Tensor:
+    """Random erasing (Zhong et al. 2020, https://arxiv.org/abs/1708.04896).
+
+    With ``probability`` one rectangle of 2 to 25 % of the image, of aspect 0.3 to 3.3, becomes the
+    image's mean.
+    """
+    n, _, height, width = x.shape
+    area = uniform(generator, n, 0.02, 0.25) * height * width
+    aspect = torch.exp(uniform(generator, n, math.log(0.3), math.log(3.3)))
+    h, w = (area * aspect).sqrt().clamp(max=height), (area / aspect).sqrt().clamp(max=width)
+    top = torch.rand(n, generator=generator) * (height - h)
+    left = torch.rand(n, generator=generator) * (width - w)
+    chosen = torch.rand(n, generator=generator) < probability
+    rows = torch.arange(height).view(1, -1, 1)
+    columns = torch.arange(width).view(1, 1, -1)
+    top, left, h, w = (v.view(-1, 1, 1) for v in (top, left, h, w))
+    inside = (rows >= top) & (rows < top + h) & (columns >= left) & (columns < left + w)
+    mask = (inside & chosen.view(-1, 1, 1)).unsqueeze(1)
+    return torch.where(mask, x.mean((1, 2, 3), keepdim=True), x)
+
+
+def mixup(
+    x: Tensor, target_probs: Tensor, alpha: float, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Mix a batch with itself (Zhang et al. 2018, https://arxiv.org/abs/1710.09412).
+
+    target_probs: float32 ``(B, K)``. One weight for the batch, drawn from Beta(alpha, alpha).
+    """
+    # Beta as a ratio of Gamma draws would need a generator that torch.distributions cannot take;
+    # Joehnk's method needs uniform draws only and suits the small alphas used here.
+    while True:
+        u, v = (torch.rand(2, generator=generator) ** (1 / alpha)).tolist()
+        if 0 < u + v <= 1:
+            break
+    weight = u / (u + v)
+    order = torch.randperm(len(x), generator=generator)
+    return (
+        weight * x + (1 - weight) * x[order],
+        weight * target_probs + (1 - weight) * target_probs[order],
+    )

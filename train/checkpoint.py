@@ -1,0 +1,44 @@
+"""Checkpoints: the full state of a run, written so that a cut leaves the last one whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fer_cbam.errors import FerError
+
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
+    """Write next to the old file, flush to disk, then replace it in one step."""
+    partial = run_dir / f"{CHECKPOINT_FILE}.partial"
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(run_dir / CHECKPOINT_FILE)
+
+
+def load_checkpoint(run_dir: Path, recipe: dict[str, Any]) -> dict[str, Any] | None:
+    """The state of an earlier run, None where there is none.
+
+    Read with ``weights_only``: tensors and plain values, nothing that could run code.
+
+    Raises:
+        FerError: the checkpoint belongs to another recipe.
+    """
+    path = run_dir / CHECKPOINT_FILE
+    if not path.exists():
+        return None
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["recipe"] != recipe:
+        changed = sorted(k for k in recipe if state["recipe"].get(k) != recipe[k])
+        raise FerError(
+            f"{path} belongs to another recipe (different: {', '.join(changed)}); "
+            "resume with the recipe it was started with, or choose another --out"
+        )
+    return state

@@ -1,0 +1,226 @@
+"""Training: set up, one epoch, validate, save; again."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from tqdm import tqdm
+
+from train import distributed
+from train.augment import augment, mixup
+from train.checkpoint import load_checkpoint, save_checkpoint
+from train.history import Row, TensorBoard, write_history
+from train.optim import make_optimizer, make_schedule
+from train.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Preprocessed faces x, float32 ``(N, C, H, W)``, and target_probs, float32 ``(N, K)``."""
+
+    x: Tensor
+    target_probs: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(eq=False)
+class Run:
+    """Everything that changes while a model trains, and that a checkpoint holds.
+
+    Random numbers need no state of their own: each epoch starts from a seed made of the recipe's
+    seed, the epoch and the process.
+    """
+
+    recipe: Recipe
+    model: nn.Module
+    optimizer: Optimizer
+    schedule: LRScheduler | ReduceLROnPlateau
+    ema: ModelEmaV3 | None
+    device: torch.device
+    parallel: nn.Module
+    epoch: int = 0
+    steps: int = 0
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    history: list[Row] = field(default_factory=list)
+
+    def evaluated(self) -> nn.Module:
+        """The model whose weights are validated and kept."""
+        return self.ema.module if self.ema else self.model
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "recipe": dataclasses.asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "ema": self.ema.module.state_dict() if self.ema else {},
+            "rng": {"seed": self.recipe.seed, "epoch": self.epoch},
+            "epoch": self.epoch,
+            "steps": self.steps,
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "best": self.best,
+            "history": self.history,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.ema:
+            self.ema.module.load_state_dict(state["ema"])
+        self.epoch, self.steps = state["epoch"], state["steps"]
+        self.history = state["history"]
+        self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
+        self.best = state["best"]
+
+
+def fit(
+    model: nn.Module,
+    recipe: Recipe,
+    train: Examples,
+    validation: Examples | None,
+    run_dir: Path,
+    resume: bool = False,
+    device: torch.device | None = None,
+) -> nn.Module:
+    """Train a model by a recipe; the model returned holds the weights that are kept.
+
+    Those are the weights of the best validation loss, or of the last epoch where nothing is held
+    out. ``run_dir`` gets ``checkpoint.pt`` and ``history.csv`` after every epoch.
+
+    Raises:
+        FerError: ``resume`` finds the checkpoint of another recipe.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    run = set_up(model, recipe, len(train), device or torch.device("cpu"))
+    state = load_checkpoint(run_dir, dataclasses.asdict(recipe)) if resume else None
+    if state is not None:
+        run.restore(state)
+    main = distributed.rank() == 0
+    board = TensorBoard(run_dir, run.epoch + 1) if main else None
+    while run.epoch < recipe.epochs and not _stalled(run):
+        run.epoch += 1
+        started = time.perf_counter()
+        row = train_epoch(run, train)
+        if validation is not None:
+            row.update(validate(run, validation))
+        _keep_best(run, row.get("val_loss"))
+        row["lr"] = run.optimizer.param_groups[0]["lr"]
+        if isinstance(run.schedule, ReduceLROnPlateau):
+            run.schedule.step(row["val_loss"])
+        row["seconds"] = time.perf_counter() - started
+        run.history.append(row)
+        if board:
+            save_checkpoint(run_dir, run.state())
+            write_history(run_dir, run.history)
+            board.add(row)
+    if board:
+        board.close()
+    run.evaluated().load_state_dict(run.best)
+    return run.evaluated()
+
+
+def set_up(model: nn.Module, recipe: Recipe, n: int, device: torch.device) -> Run:
+    model = model.to(device=device, memory_format=torch.channels_last)
+    optimizer = make_optimizer(recipe, model)
+    schedule = make_schedule(recipe, optimizer, max(1, n // recipe.batch_size))
+    ema = ModelEmaV3(model, decay=recipe.ema, use_warmup=True) if recipe.ema else None
+    return Run(recipe, model, optimizer, schedule, ema, device, distributed.wrap(model))
+
+
+def train_epoch(run: Run, train: Examples) -> Row:
+    """One pass over the training examples in random order; the last, smaller batch is left out."""
+    recipe = run.recipe
+    order_generator = torch.Generator().manual_seed(_seed(run, 0))
+    generator = torch.Generator().manual_seed(_seed(run, 1 + distributed.rank()))
+    torch.manual_seed(_seed(run, 1 + distributed.rank()))  # dropout
+    run.model.train()
+    order = torch.randperm(len(train), generator=order_generator)
+    batches = order.split(recipe.batch_size)
+    batches = batches[:-1] if len(batches[-1]) < recipe.batch_size and batches[:-1] else batches
+    total = correct = seen = 0.0
+    bar = tqdm(batches, f"epoch {run.epoch}/{recipe.epochs}", leave=False,
+               disable=None if distributed.rank() == 0 else True)  # fmt: skip
+    for batch in bar:
+        indices = distributed.share(batch)
+        x, target_probs = train.x[indices], train.target_probs[indices]
+        x = augment(x, recipe.augment, generator)
+        if recipe.mixup and run.epoch <= recipe.epochs - recipe.mixup_off:
+            x, target_probs = mixup(x, target_probs, recipe.mixup, generator)
+        x = x.to(run.device, memory_format=torch.channels_last)
+        target_probs = target_probs.to(run.device)
+        with torch.autocast(run.device.type, torch.bfloat16, enabled=_use_bf16(run)):
+            logits = run.parallel(x)
+        loss = F.cross_entropy(logits.float(), target_probs, label_smoothing=recipe.label_smoothing)
+        run.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        run.optimizer.step()
+        run.steps += 1
+        if not isinstance(run.schedule, ReduceLROnPlateau):
+            run.schedule.step()
+        if run.ema:
+            run.ema.update(run.model, step=run.steps)
+        total += loss.item() * len(indices)
+        correct += (logits.argmax(1) == target_probs.argmax(1)).sum().item()
+        seen += len(indices)
+    distributed.same_everywhere(run.model)
+    return {
+        "epoch": run.epoch,
+        "train_loss": distributed.mean(total / seen, run.device),
+        "train_accuracy": distributed.mean(correct / seen, run.device),
+    }
+
+
+def validate(run: Run, validation: Examples) -> Row:
+    """Loss and accuracy of the weights that would be kept, in float32."""
+    logits = predict(run.evaluated(), validation.x, run.device)
+    loss = F.cross_entropy(logits, validation.target_probs)
+    hits = (logits.argmax(1) == validation.target_probs.argmax(1)).float()
+    return {"val_loss": loss.item(), "val_accuracy": hits.mean().item()}
+
+
+@torch.no_grad()
+def predict(model: nn.Module, x: Tensor, device: torch.device, batch_size: int = 256) -> Tensor:
+    """Logits ``(N, K)`` on the CPU, the model in eval mode."""
+    model.eval()
+    return torch.cat([model(part.to(device)).float().cpu() for part in x.split(batch_size)])
+
+
+def _keep_best(run: Run, val_loss: float | None) -> None:
+    if val_loss is None or val_loss < run.best_loss:
+        run.best_loss = run.best_loss if val_loss is None else val_loss
+        run.best_epoch = run.epoch
+        run.best = {k: v.detach().clone() for k, v in run.evaluated().state_dict().items()}
+
+
+def _stalled(run: Run) -> bool:
+    patience = run.recipe.early_stopping
+    return bool(patience) and run.epoch - run.best_epoch >= patience
+
+
+def _seed(run: Run, stream: int) -> int:
+    """A seed of its own for each recipe seed, epoch and stream of random numbers."""
+    return (run.recipe.seed * 1_000_003 + run.epoch) * 1_009 + stream
+
+
+def _use_bf16(run: Run) -> bool:
+    if not run.recipe.amp:
+        return False
+    if run.device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()

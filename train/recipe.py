@@ -1,0 +1,125 @@
+"""A recipe: everything that decides how a model is trained, read from a YAML file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from fer_cbam.errors import FerError
+
+
+class RecipeError(FerError, ValueError):
+    """A recipe that cannot be followed."""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes to a training batch, each drawn for each image on its own.
+
+    degrees: rotation in [-degrees, degrees]. shift: in [-shift, shift] of the side, both ways.
+    zoom: scale in [1 - zoom, 1 + zoom]. flip: probability of a mirror image. brightness: added, in
+    [-brightness, brightness] of the pixel range. contrast: factor in [1 - contrast, 1 + contrast]
+    about the image's mean. erasing: probability of one erased rectangle.
+    """
+
+    degrees: float = 0.0
+    shift: float = 0.0
+    zoom: float = 0.0
+    flip: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    erasing: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hyper-parameters of a run; see ``train/configs``.
+
+    schedule: "plateau" (reduce on a validation loss that stalls), "onecycle" or "constant".
+    early_stopping: epochs without a better validation loss before training ends, 0 for never.
+    validation: share of the training side held out; with it the weights of the best validation
+    loss are kept, without it those of the last epoch. ema: decay of the average of weights that is
+    evaluated and kept, 0 for none. mixup: alpha of the Beta distribution, 0 for none, off in the
+    last ``mixup_off`` epochs.
+    """
+
+    model: str
+    model_args: dict[str, Any] = field(default_factory=dict)
+    init: str = ""
+    epochs: int = 60
+    batch_size: int = 32
+    optimizer: str = "adam"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "plateau"
+    plateau_patience: int = 4
+    plateau_factor: float = 0.5
+    early_stopping: int = 0
+    validation: float = 0.0
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    mixup_off: int = 0
+    ema: float = 0.0
+    amp: bool = True
+    seed: int = 0
+    augment: Augment = field(default_factory=Augment)
+
+    def __post_init__(self) -> None:
+        _check("optimizer", self.optimizer, ("adam", "adamw", "sgd"))
+        _check("schedule", self.schedule, ("plateau", "onecycle", "constant"))
+        if self.validation == 0 and (self.schedule == "plateau" or self.early_stopping):
+            raise RecipeError(
+                "validation: 0 with a plateau schedule or early stopping; expected a share above 0"
+            )
+        if not 0 <= self.validation < 1:
+            raise RecipeError(f"validation: {self.validation}; expected a share in [0, 1)")
+        if self.epochs < 1 or self.batch_size < 2:
+            raise RecipeError(
+                f"epochs {self.epochs}, batch_size {self.batch_size}; expected at least 1 and 2"
+            )
+
+
+def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise RecipeError(f"{name}: {value!r}; expected one of {', '.join(allowed)}")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a YAML recipe.
+
+    Raises:
+        RecipeError: unreadable, a key that does not exist, or a value of the wrong type.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path}: not a readable YAML file ({error})") from error
+    if not isinstance(content, dict) or "model" not in content:
+        raise RecipeError(f"{path}: expected keys and values, 'model' among them")
+    try:
+        content["augment"] = Augment(**_typed(Augment, content.get("augment") or {}))
+        return Recipe(**_typed(Recipe, content))
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from None
+
+
+def _typed(cls: type, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a mapping, each checked against the field of that name."""
+    hints = get_type_hints(cls)
+    known = [f.name for f in dataclasses.fields(cls)]
+    typed = {}
+    for key, value in content.items():
+        if key not in known:
+            raise RecipeError(f"unknown key {key!r}; expected one of: {', '.join(known)}")
+        kind = hints[key] if isinstance(hints[key], type) else dict
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise RecipeError(f"{key}: {value!r}; expected {kind.__name__}")
+        typed[key] = value
+    return typed
