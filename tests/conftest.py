@@ -18,3 +18,18 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.fail(f"FER_CBAM_DATA={value} is no directory")
     return path
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say how many of the tests that need data sets or a browser were really run."""
+    for marker in ("data", "browser"):
+        counts = {
+            outcome: sum(
+                marker in report.keywords
+                for report in terminalreporter.stats.get(outcome, [])
+                if report.when == "call" or outcome == "skipped"
+            )
+            for outcome in ("passed", "failed", "skipped")
+        }
+        described = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        terminalreporter.write_line(f"tests marked {marker}: {described}")
