@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 # Public name -> the module it lives in, loaded when the name is first asked for (PEP 562).
 _HOME = {
+    "EmotionRecognizer": "fer_cbam.recognizer",
     "CBAM": "fer_cbam.models",
     "FerCbam": "fer_cbam.models",
     "DataError": "fer_cbam.errors",
@@ -29,11 +30,18 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "models":
-        return import_module("fer_cbam.models")
-    if name not in _HOME:
+    if name != "models" and name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    try:
+        module = import_module(_HOME.get(name, f"fer_cbam.{name}"))
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "timm"):
+            raise
+        raise ImportError(
+            f"fer_cbam.{name} needs torch and timm, and {error.name} is not installed; "
+            "expected: pip install 'fer-cbam[torch]'"
+        ) from error
+    return getattr(module, name) if name in _HOME else module
 
 
 def __dir__() -> list[str]:

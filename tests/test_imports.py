@@ -1,0 +1,253 @@
+"""Which module may import which, and what an import may cost."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# The rules of the house. A package may import itself and what stands here for it.
+PACKAGES = {"fer_cbam": set(), "eval": {"fer_cbam"}, "train": {"fer_cbam", "eval"},
+            "app": {"fer_cbam"}}  # fmt: skip
+
+# Inside fer_cbam: a unit imports units of lower layers only. A new module needs a place here.
+LAYERS = (
+    {"errors"},
+    {"types", "labels"},
+    {"preprocess", "pretrained", "images"},
+    {"models", "data", "detect"},
+    {"explain", "hub", "render"},
+    {"deploy"},
+    {"recognizer"},
+    {"cli", "__main__"},
+)
+LAYER = {unit: height for height, units in enumerate(LAYERS) for unit in units}
+
+HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
+# What works without torch, so that the runtime without torch can stand on it.
+TORCH_FREE = {"errors", "types", "labels", "preprocess", "pretrained", "images", "data", "detect",
+              "render", "cli"}  # fmt: skip
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {
+    module_name(path): path
+    for package in PACKAGES
+    for path in [*(ROOT / package).rglob("*.py"), ROOT / f"{package}.py"]
+    if path.is_file()
+}
+
+
+def imported(node: ast.AST, name: str, is_package: bool) -> list[str]:
+    """Full names of the modules that one statement imports; ``from a import b`` gives ``a.b``."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = name.split(".")
+    if node.level:
+        base = base[: len(base) - node.level + is_package]
+    start = [*base] if node.level else []
+    start += [node.module] if node.module else []
+    return [".".join([*start, alias.name]) for alias in node.names]
+
+
+def imports(name: str, at_import: bool = False) -> set[str]:
+    """What a module imports, anywhere or (``at_import``) when it is itself imported."""
+    path = SOURCES[name]
+    todo, found = [ast.parse(path.read_text(encoding="utf-8"))], set()
+    while todo:
+        node = todo.pop()
+        found.update(imported(node, name, path.name == "__init__.py"))
+        if at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if at_import and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo.extend(node.orelse)
+            continue
+        todo.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def unit(name: str) -> str:
+    """``fer_cbam.models.cbam`` -> ``models``; the package itself is an empty string."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def test_reading_imports():
+    tree = ast.parse("from . import a\nfrom .b import c\nfrom ..d import e\nimport f.g, h\n")
+    names = [n for node in tree.body for n in imported(node, "p.q.r", False)]
+    assert names == ["p.q.a", "p.q.b.c", "p.d.e", "f.g", "h"]
+    assert imported(tree.body[0], "p.q", True) == ["p.q.a"]
+    assert {"fer_cbam.models.cbam", "fer_cbam.labels", "train.recipe", "eval.metrics"} <= set(
+        SOURCES
+    )
+    assert "fer_cbam.models.cbam.CBAM" in imports("fer_cbam.models.fer_cbam")
+    assert "sklearn.model_selection.train_test_split" in imports("fer_cbam.data.protocols")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_packages_import_in_one_direction(name):
+    package = name.split(".")[0]
+    ours = {target.split(".")[0] for target in imports(name)} & {*PACKAGES, "tests"}
+    wrong = ours - {package} - PACKAGES[package]
+    assert not wrong, f"{name} imports {wrong}; {package} may import {PACKAGES[package] or 'none'}"
+
+
+@pytest.mark.parametrize("name", [n for n in SOURCES if n.startswith("fer_cbam.")])
+def test_layers_of_the_package(name):
+    own = unit(name)
+    assert own in LAYER, f"{name}: {own!r} has no place in LAYERS"
+    for target in imports(name):
+        other = unit(target)
+        if not target.startswith("fer_cbam.") or other == own:
+            continue
+        if other.startswith("__"):  # fer_cbam.__version__
+            continue
+        assert other in LAYER, f"{name} imports {target}: {other!r} has no place in LAYERS"
+        assert LAYER[other] < LAYER[own], (
+            f"{name} imports {target}; {own!r} may import only {sorted(below(own))}"
+        )
+
+
+def below(own: str) -> set[str]:
+    return set().union(*LAYERS[: LAYER[own]])
+
+
+@pytest.mark.parametrize("name", [n for n in SOURCES if n.split(".")[0] == "fer_cbam"])
+def test_heavy_packages_are_loaded_when_used(name):
+    tops = {target.split(".")[0] for target in imports(name, at_import=True)}
+    assert not tops & HEAVY, f"{name} imports {tops & HEAVY} at import"
+    if unit(name) in TORCH_FREE:
+        assert not tops & {"torch", "torchvision", "timm"}, f"{name} needs torch to be imported"
+
+
+def test_no_drawer_for_everything():
+    forbidden = {"utils", "util", "helper", "helpers", "manager", "common", "misc"}
+    assert not [n for n in SOURCES if forbidden & set(n.split("."))]
+
+
+def python(code: str, cwd: Path, **environment: str) -> dict:
+    """Run code in a fresh interpreter; it prints one line of JSON."""
+    env = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=cwd, env=env, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+WATCHED_IMPORT = """
+    import json, os, sys
+    events = []
+    def watch(event, args):
+        if event == "open":
+            mode, flags = args[1], args[2]
+            writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+            if isinstance(args[0], (str, bytes)) and str(args[0]) != os.devnull and (
+                flags & writes if isinstance(flags, int) else set(mode or "") & set("wax+")
+            ):
+                events.append([event, str(args[0])])
+        elif event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate",
+                       "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system"):
+            events.append([event, str(args[0])])
+    {prepare}
+    sys.addaudithook(watch)
+    import fer_cbam
+    print(json.dumps({{"events": events, "modules": sorted(sys.modules)}}))
+"""
+
+
+def test_import_registers_the_models_and_loads_nothing_heavy(tmp_path):
+    # What torch and timm do when they are imported is theirs, so they are there already.
+    code = WATCHED_IMPORT.format(prepare="import timm, torch")
+    result = python(code, tmp_path, HOME=str(tmp_path))
+    modules = set(result["modules"])
+    assert "fer_cbam.models.fer_cbam" in modules
+    assert not modules & HEAVY
+    assert result["events"] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+# Hides torch and timm as if they had never been installed.
+WITHOUT_TORCH = """
+    import importlib.machinery, sys
+    HIDDEN = {"torch", "torchvision", "timm"}
+    class PathWithoutTorch(importlib.machinery.PathFinder):
+        @classmethod
+        def find_spec(cls, name, path=None, target=None):
+            return None if name.split(".")[0] in HIDDEN else super().find_spec(name, path, target)
+    at = sys.meta_path.index(importlib.machinery.PathFinder)
+    sys.meta_path[at] = PathWithoutTorch
+"""
+
+
+def test_import_without_torch(tmp_path):
+    code = WATCHED_IMPORT.format(prepare=WITHOUT_TORCH.strip())
+    result = python(code, tmp_path, HOME=str(tmp_path))
+    loaded = {name.split(".")[0] for name in result["modules"]}
+    assert not loaded & (HEAVY | {"torch", "torchvision", "timm", "cv2", "PIL", "numpy"})
+    assert result["events"] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+USE_WITHOUT_TORCH = """
+    import importlib, json, os
+    for name in os.environ["MODULES"].split():
+        importlib.import_module(name)
+    import fer_cbam
+    errors = {}
+    for name in ("CBAM", "FerCbam", "EmotionRecognizer", "models"):
+        try:
+            getattr(fer_cbam, name)
+        except ImportError as error:
+            errors[name] = str(error)
+    try:
+        from fer_cbam import models
+    except ImportError as error:
+        errors["from"] = str(error)
+    try:
+        fer_cbam.no_such_name
+    except AttributeError as error:
+        errors["unknown"] = str(error)
+    label = fer_cbam.Prediction("fear", 1.0, {"fear": 1.0}).label
+    print(json.dumps({"errors": errors, "label": label, "torch": "torch" in sys.modules}))
+"""
+
+
+def test_what_works_without_torch(tmp_path):
+    modules = sorted(n for n in SOURCES if unit(n) in TORCH_FREE)
+    code = WITHOUT_TORCH + USE_WITHOUT_TORCH
+    result = python(code, tmp_path, MODULES=" ".join(modules))
+    for name in ("CBAM", "FerCbam", "EmotionRecognizer", "models", "from"):
+        message = result["errors"][name]
+        assert "needs torch and timm" in message
+        assert "pip install 'fer-cbam[torch]'" in message
+        assert "torch is not installed" in message
+    assert result["errors"]["unknown"] == "module 'fer_cbam' has no attribute 'no_such_name'"
+    assert result["label"] == "fear"
+    assert result["torch"] is False
+
+
+def test_public_names_are_where_the_table_says():
+    import fer_cbam
+
+    for name, home in fer_cbam._HOME.items():
+        assert find_spec(home) is not None
+        value = getattr(fer_cbam, name)
+        assert value is getattr(sys.modules[home], name)
+        assert value.__module__.startswith(home)
+    assert set(fer_cbam._HOME) <= set(dir(fer_cbam))
