@@ -336,7 +336,8 @@ def _check_tensors(state_dict: dict[str, Tensor], model: Any) -> dict[str, Tenso
         expected[first_conv] = (out_chs, cfg["input_size"][0], *kernel)
     replaced = () if model.num_classes == cfg["num_classes"] else (f"{cfg['classifier']}.",)
     found = {name: tuple(tensor.shape) for name, tensor in state_dict.items()}
-    source = cfg.get("file") or cfg.get("hf_hub_id") or "state_dict"
+    in_memory = "state_dict" if cfg.get("state_dict") else None
+    source = in_memory or cfg.get("file") or cfg.get("hf_hub_id") or cfg["architecture"]
     weights.check_tensors(found, expected, source, optional=replaced)
     return state_dict
 
