@@ -20,12 +20,23 @@ def data_dir() -> Path:
     return path
 
 
+MARKED = pytest.StashKey[dict[str, set[str]]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note who is marked; a report's keywords would also hold the folder `tests/data`."""
+    config.stash[MARKED] = {
+        marker: {item.nodeid for item in items if item.get_closest_marker(marker)}
+        for marker in ("data", "browser")
+    }
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """Say how many of the tests that need data sets or a browser were really run."""
-    for marker in ("data", "browser"):
+    for marker, marked in terminalreporter.config.stash.get(MARKED, {}).items():
         counts = {
             outcome: sum(
-                marker in report.keywords
+                report.nodeid in marked
                 for report in terminalreporter.stats.get(outcome, [])
                 if report.when == "call" or outcome == "skipped"
             )
