@@ -4,7 +4,7 @@
 something open, this file decides:
 
 - "multiple" convolutions in a block: two, 3x3, padded;
-- the dropout rate behind each block: 0.25 (the classifier's is 0.5, as printed);
+- the dropout rate behind each block: 0.1 (the classifier's is 0.5, as printed);
 - the activation of the dense layer of 64: ELU, like everywhere else in the network;
 - CBAM's reduction and kernel: 16 and 7, the defaults of Woo et al. 2018.
 
@@ -139,7 +139,7 @@ class FerCbam(nn.Module):
         attention: tuple[str, ...] = ("", "", "cbam"),
         reduction: int = 16,
         act_layer: str = "elu",
-        block_drop_rate: float = 0.25,
+        block_drop_rate: float = 0.1,
         drop_rate: float = 0.5,
         hidden_size: int = 64,
         global_pool: str = "flatten",
