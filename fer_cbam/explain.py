@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from fer_cbam.models.cbam import CBAM
+from fer_cbam.models.fer_cbam import FerCbam
 
 
 def gradcam(
-    model: nn.Module, x: Tensor, target: Tensor | None = None, target_layer: str | None = None
+    model: FerCbam, x: Tensor, target: Tensor | None = None, target_layer: str | None = None
 ) -> Tensor:
     """Grad-CAM of a batch.
 
@@ -45,7 +46,7 @@ def gradcam(
 
 
 def head_gradcam(
-    model: nn.Module,
+    model: FerCbam,
     features: Tensor,
     target: Tensor | None = None,
     size: tuple[int, int] | torch.Size = (48, 48),
@@ -61,7 +62,7 @@ def head_gradcam(
     return _weighted_map(features.detach(), gradient, size)
 
 
-def spatial_attention(model: nn.Module, size: tuple[int, int] | torch.Size) -> Tensor | None:
+def spatial_attention(model: FerCbam, size: tuple[int, int] | torch.Size) -> Tensor | None:
     """The spatial gate of the model's last CBAM in its last forward pass.
 
     size: height and width of the result. Returns float32 ``(B, H, W)``, stretched in each image so
@@ -69,10 +70,10 @@ def spatial_attention(model: nn.Module, size: tuple[int, int] | torch.Size) -> T
     range); None where the model has no spatial attention.
     """
     gates = [m.spatial_map for m in model.modules() if isinstance(m, CBAM)]
-    gates = [gate for gate in gates if gate is not None]
-    if not gates:
+    known = [gate for gate in gates if gate is not None]
+    if not known:
         return None
-    gate = _upsample(gates[-1], size)
+    gate = _upsample(known[-1], size)
     low, high = gate.amin((1, 2), keepdim=True), gate.amax((1, 2), keepdim=True)
     return (gate - low) / (high - low).clamp_min(1e-12)
 

@@ -7,12 +7,11 @@ before anything is built, and adds what timm does not know (our keys at the root
 from __future__ import annotations
 
 import copy
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
@@ -21,6 +20,7 @@ from torch import nn
 
 from fer_cbam import pretrained
 from fer_cbam.errors import WeightsError
+from fer_cbam.models.fer_cbam import FerCbam
 from fer_cbam.preprocess import Preprocess
 
 DEFAULT_WEIGHTS = "fer_cbam_paper.ckplus48"
@@ -36,7 +36,7 @@ class LoadedModel:
     config: the config.json as read.
     """
 
-    model: nn.Module
+    model: FerCbam
     preprocess: Preprocess
     label_names: tuple[str, ...]
     name: str
@@ -94,7 +94,7 @@ def load_model(source: str | Path = DEFAULT_WEIGHTS) -> LoadedModel:
         known = ", ".join(timm.list_models("fer_cbam*"))
         raise WeightsError(f"{folder}: architecture {architecture!r}; expected one of: {known}")
     preprocess = Preprocess.from_config(config)
-    model = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    model = cast(FerCbam, timm.create_model(f"local-dir:{folder}", pretrained=True))
     model.eval().requires_grad_(False)
     name = folder.name if folder.parent == pretrained.EMBEDDED else str(source)
     return LoadedModel(model, preprocess, pretrained.label_names(config), name, folder, config)
@@ -123,5 +123,5 @@ def save_model(
     with tempfile.TemporaryDirectory(dir=folder) as partial:
         save_for_hf(stored, partial, model_config=model_config, safe_serialization=True)
         for name in (pretrained.WEIGHTS_FILE, pretrained.CONFIG_FILE):
-            os.replace(Path(partial) / name, folder / name)
+            (Path(partial) / name).replace(folder / name)
     return folder

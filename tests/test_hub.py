@@ -73,7 +73,7 @@ def test_labels_of_another_data_set_replace_the_registered_ones(tmp_path):
 
 @pytest.mark.parametrize("source", ["nowhere", "fer_cbam_paper.nothing", "no/such/folder"])
 def test_unknown_source(source):
-    with pytest.raises(WeightsError, match="neither embedded .* nor a folder, nor 'hf-hub:"):
+    with pytest.raises(WeightsError, match=r"neither embedded .* nor a folder, nor 'hf-hub:"):
         hub.load_model(source)
 
 
@@ -81,7 +81,7 @@ def test_unknown_architecture(folder):
     path = folder / pretrained.CONFIG_FILE
     config = json.loads(path.read_text()) | {"architecture": "resnet18"}
     path.write_text(json.dumps(config))
-    with pytest.raises(WeightsError, match="'resnet18'; expected one of: .*fer_cbam_paper"):
+    with pytest.raises(WeightsError, match=r"'resnet18'; expected one of: .*fer_cbam_paper"):
         hub.load_model(folder)
 
 

@@ -45,7 +45,9 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m train", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--config", type=Path, required=True, help="recipe, train/configs/*.yaml")
     parser.add_argument("--data", type=Path, required=True, help="data set file or folder")
     parser.add_argument("--votes", type=Path, help="fer2013new.csv, to train on FER+ votes")
@@ -56,12 +58,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def chosen_splits(dataset: data.Dataset, protocol: str, choice: str) -> list[Split]:
+def chosen_splits(dataset: data.Dataset, protocol: str, choice: str) -> tuple[Split, ...]:
     splits = protocol_splits(dataset, protocol)
     if choice == "all":
         return splits
     try:
-        return [splits[int(i)] for i in choice.split(",")]
+        return tuple(splits[int(i)] for i in choice.split(","))
     except (ValueError, IndexError):
         raise FerError(
             f"--splits {choice}: expected 'all' or numbers below {len(splits)}, such as 0,2"
@@ -86,9 +88,12 @@ def train_split(
     preprocess = Preprocess.from_config({"pretrained_cfg": model.pretrained_cfg})
     train, held_out = split.train, None
     if recipe.validation:
-        by_subject = args.protocol == "subject10"
         train, held_out = validation_part(
-            dataset, split.train, recipe.validation, seed=recipe.seed, by_subject=by_subject
+            dataset,
+            split.train,
+            recipe.validation,
+            seed=recipe.seed,
+            by_subject=recipe.validation_by_subject,
         )
     print(f"{split.name}: {len(train)} to train on, "
           f"{0 if held_out is None else len(held_out)} held out of them", flush=True)  # fmt: skip
@@ -103,7 +108,7 @@ def train_split(
         device,
     )
     if distributed.rank() == 0:
-        extra = {**landmarks(dataset.name), "training": record(recipe, args, split)}
+        extra = {**landmarks(dataset.name), "training": record(recipe, args, dataset, split)}
         hub.save_model(model, run_dir, dataset.label_names, extra)
 
 
@@ -131,10 +136,12 @@ def landmarks(dataset_name: str) -> dict[str, Any]:
     return {"landmarks": known} if known else {}
 
 
-def record(recipe: Recipe, args: argparse.Namespace, split: Split) -> dict[str, Any]:
+def record(
+    recipe: Recipe, args: argparse.Namespace, dataset: data.Dataset, split: Split
+) -> dict[str, Any]:
     """What these weights were trained on, so that evaluation can refuse to leak."""
     return {
-        "data": args.data.name,
+        "data": dataset.name,
         "protocol": args.protocol,
         "split": split.name,
         "config": args.config.name,

@@ -20,6 +20,7 @@ import argparse
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,9 @@ def read_weights(wheel: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(wheel) as archive:
         blob = archive.read(LIBRARY)
     elf = ELFFile(io.BytesIO(blob))
+    table: Any = elf.get_section_by_name(".dynsym")
     weights = {}
-    for symbol in elf.get_section_by_name(".dynsym").iter_symbols():
+    for symbol in table.iter_symbols():
         if symbol.name.endswith(("_weight", "_bias")) and symbol["st_size"]:
             start = next(elf.address_offsets(symbol["st_value"], symbol["st_size"]))
             weights[symbol.name] = np.frombuffer(blob, "<f4", symbol["st_size"] // 4, start).copy()
@@ -51,7 +53,9 @@ class GraphBuilder:
     """Collects ONNX nodes and weights; each method returns the name of its output."""
 
     def __init__(self, weights: dict[str, np.ndarray]):
-        self.weights, self.nodes, self.initializers = weights, [], []
+        self.weights = weights
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
         self.const("up2", np.array([1, 1, 2, 2], np.float32))
 
     def const(self, name: str, value: np.ndarray) -> str:

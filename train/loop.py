@@ -136,7 +136,7 @@ def fit(
 
 
 def set_up(model: nn.Module, recipe: Recipe, n: int, device: torch.device) -> Run:
-    model = model.to(device=device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(recipe, model)
     schedule = make_schedule(recipe, optimizer, max(1, n // recipe.batch_size))
     ema = ModelEmaV3(model, decay=recipe.ema, use_warmup=True) if recipe.ema else None

@@ -43,9 +43,10 @@ class Recipe:
     schedule: "plateau" (reduce on a validation loss that stalls), "onecycle" or "constant".
     early_stopping: epochs without a better validation loss before training ends, 0 for never.
     validation: share of the training side held out; with it the weights of the best validation
-    loss are kept, without it those of the last epoch. ema: decay of the average of weights that is
-    evaluated and kept, 0 for none. mixup: alpha of the Beta distribution, 0 for none, off in the
-    last ``mixup_off`` epochs.
+    loss are kept, without it those of the last epoch. validation_by_subject: hold out whole
+    subjects rather than a stratified random share of the images. ema: decay of the average of
+    weights that is evaluated and kept, 0 for none. mixup: alpha of the Beta distribution, 0 for
+    none, off in the last ``mixup_off`` epochs.
     """
 
     model: str
@@ -61,6 +62,7 @@ class Recipe:
     plateau_factor: float = 0.5
     early_stopping: int = 0
     validation: float = 0.0
+    validation_by_subject: bool = False
     label_smoothing: float = 0.0
     mixup: float = 0.0
     mixup_off: int = 0

@@ -1,0 +1,230 @@
+"""The recogniser from any picture to faces, predictions and maps."""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from fer_cbam import hub
+from fer_cbam.errors import ImageError, WeightsError
+from fer_cbam.explain import gradcam
+from fer_cbam.labels import LABEL_SETS
+from fer_cbam.recognizer import EmotionRecognizer
+from fer_cbam.types import Face
+
+ASTRONAUT = Path(__file__).parents[1] / "fer_cbam" / "assets" / "astronaut.jpg"
+LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """Weights that were not trained, with a temperature: these tests are about the way there."""
+    torch.manual_seed(3)
+    model = timm.create_model("fer_cbam_paper")
+    extra = {"landmarks": LANDMARKS, "temperature": 0.5, "uncertain_below": 0.3}
+    folder = tmp_path_factory.mktemp("weights")
+    return hub.save_model(model, folder, LABEL_SETS["ckplus48"], extra)
+
+
+@pytest.fixture(scope="module")
+def recognizer(weights) -> EmotionRecognizer:
+    return EmotionRecognizer.from_pretrained(weights)
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    return np.asarray(Image.open(ASTRONAUT).convert("RGB"))
+
+
+def test_one_face_each_step_as_done_by_hand(recognizer, weights, photo):
+    (found,) = recognizer(photo, explain=True)
+    x1, y1, x2, y2 = found.face.box
+    assert x1 < 224 < x2 and y1 < 115 < y2  # the astronaut's nose
+    crop, affine = recognizer.preprocess.align(photo, found.face)
+    np.testing.assert_array_equal(found.crop, crop)
+    np.testing.assert_array_equal(found.affine, affine)
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    x = torch.from_numpy(grey)[None, None]
+    model = timm.create_model(f"local-dir:{weights}", pretrained=True).eval()
+    probs = (model(x)[0] / 0.5).softmax(0)  # the saved temperature
+    assert list(found.prediction.probs) == list(LABEL_SETS["ckplus48"])
+    np.testing.assert_allclose(list(found.prediction.probs.values()), probs.tolist(), atol=1e-6)
+    assert found.prediction.confidence == pytest.approx(max(probs.tolist()))
+    assert found.prediction.uncertain == (found.prediction.confidence < 0.3)
+    cam, attention = found.saliencies
+    assert (cam.kind, cam.label) == ("gradcam", found.prediction.label)
+    np.testing.assert_allclose(cam.values, gradcam(model, x)[0].numpy(), atol=1e-5)
+    assert attention.kind == "spatial_attention" and attention.label is None
+    assert attention.values.min() == 0 and attention.values.max() == 1
+
+
+def test_affine_leads_from_the_template_to_the_landmarks(recognizer, photo):
+    (found,) = recognizer(photo)
+    template = np.array(LANDMARKS) * 48 - 0.5
+    there = template @ found.affine[:, :2].T + found.affine[:, 2]
+    error = np.linalg.norm(there - found.face.landmarks, axis=1)
+    eyes = np.linalg.norm(found.face.landmarks[0] - found.face.landmarks[1])
+    assert error.max() < 0.2 * eyes  # a similarity fits five points only about
+
+
+def test_path_bytes_pil_and_array_agree(recognizer, photo):
+    sources = [ASTRONAUT, str(ASTRONAUT), ASTRONAUT.read_bytes(), Image.open(ASTRONAUT), photo]
+    answers = [recognizer(source)[0].prediction for source in sources]
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_any_label_can_be_explained(recognizer, photo):
+    (found,) = recognizer(photo, explain=True)
+    same = recognizer.explain(found.crop, found.prediction.label)
+    np.testing.assert_allclose(same.values, found.saliencies[0].values, atol=1e-6)
+    maps = [recognizer.explain(found.crop, label).values for label in recognizer.label_names]
+    assert any(np.abs(a - maps[0]).max() > 0.1 for a in maps[1:])
+    with pytest.raises(ValueError, match="'boredom'; expected one of: anger, contempt"):
+        recognizer.explain(found.crop, "boredom")
+
+
+def tile(photo: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The astronaut's face, 80 px, again and again."""
+    face = cv2.resize(photo[20:220, 124:324], (128, 128), interpolation=cv2.INTER_AREA)
+    return np.tile(face, (rows, columns, 1))
+
+
+def test_fifty_faces(recognizer, photo):
+    found = recognizer(tile(photo, 5, 10), explain=True)
+    assert len(found) == 50
+    columns = {round(r.face.landmarks[2, 0] // 128) for r in found}
+    rows = {round(r.face.landmarks[2, 1] // 128) for r in found}
+    assert columns == set(range(10)) and rows == set(range(5))
+    assert all(len(r.saliencies) == 2 for r in found)
+
+
+def test_a_batch_of_faces_answers_like_one_face(recognizer, photo):
+    (alone,) = recognizer(photo)
+    other = Face((10, 10, 90, 90), 0.9, alone.face.landmarks * 0.5 + 5)
+    both = recognizer.recognize(photo, [other, alone.face])
+    assert both[0].face is alone.face  # the largest first
+    np.testing.assert_allclose(
+        list(both[0].prediction.probs.values()), list(alone.prediction.probs.values()), atol=1e-5
+    )
+
+
+def test_threads_do_not_mix_their_attention_maps(recognizer, photo):
+    crops = [cv2.resize(photo[i : i + 100, i : i + 100], (48, 48)) for i in range(0, 400, 50)]
+    alone = [recognizer.classify([crop], explain=True)[1][0][1].values for crop in crops]
+    results: dict[int, list[np.ndarray]] = {i: [] for i in range(len(crops))}
+
+    def work(i: int) -> None:
+        for _ in range(10):
+            results[i].append(recognizer.classify([crops[i]], explain=True)[1][0][1].values)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in results]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i, maps in results.items():
+        assert len(maps) == 10
+        for values in maps:
+            np.testing.assert_allclose(values, alone[i], atol=1e-4)
+
+
+def encoded(photo: np.ndarray, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png_bomb() -> bytes:
+    """A PNG whose header promises 20,000 x 20,000 pixels."""
+    header = struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    return (b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+            + struct.pack(">I", zlib.crc32(chunk)) + b"\x00\x00\x00\x00IEND\xaeB`\x82")  # fmt: skip
+
+
+BAD_INPUT = {
+    "not an image": (b"hello, I am a text", "not a picture, or damaged; expected JPEG"),
+    "no bytes": (b"", "0 bytes; expected"),
+    "truncated JPEG": (ASTRONAUT.read_bytes()[:20_000], "truncated .* expected a whole picture"),
+    "header bomb": (png_bomb(), "expected at most 50000000 pixels"),
+    "NaN": (np.full((64, 64, 3), np.nan, np.float32), "NaN .* expected uint8, or float in"),
+    "wrong dtype": (np.zeros((64, 64, 3), np.int64), "int64; expected uint8"),
+    "wrong shape": (np.zeros((2, 64, 64, 3), np.uint8), r"\(2, 64, 64, 3\); expected"),
+    "empty": (np.zeros((0, 64, 3), np.uint8), "empty; expected"),
+    "no such file": ("nowhere.jpg", "nowhere.jpg: no such file"),
+    "None": (None, "NoneType; expected a path"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+def test_bad_input_is_named(recognizer, name):
+    source, message = BAD_INPUT[name]
+    with pytest.raises(ImageError, match=message):
+        recognizer(source)
+
+
+def test_no_face_is_an_empty_list(recognizer):
+    rng = np.random.default_rng(0)
+    assert recognizer(np.zeros((1, 1, 3), np.uint8)) == []
+    assert recognizer(np.full((480, 640, 3), 128, np.uint8)) == []
+    assert recognizer(rng.integers(0, 256, (480, 640, 3), np.uint8)) == []
+
+
+def as_cmyk(photo: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(photo).convert("CMYK").save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def as_alpha(photo: np.ndarray) -> bytes:
+    return encoded(np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)]), "PNG")
+
+
+def as_turned(photo: np.ndarray) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees to the right
+    return encoded(np.ascontiguousarray(np.rot90(photo)), "JPEG", exif=exif, quality=95)
+
+
+def as_float(photo: np.ndarray) -> np.ndarray:
+    return photo.astype(np.float32) / 255
+
+
+def test_16_bit_grey_is_read_as_8_bit_grey(recognizer, photo):
+    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    wide = cv2.imencode(".png", grey.astype(np.uint16) * 257)[1].tobytes()
+    assert recognizer(wide)[0].prediction == recognizer(grey)[0].prediction
+
+
+@pytest.mark.parametrize("write", [as_cmyk, as_alpha, as_turned, as_float])
+def test_unusual_pictures_of_the_same_face_are_read(recognizer, photo, write):
+    (expected,) = recognizer(photo)
+    (found,) = recognizer(write(photo))
+    np.testing.assert_allclose(found.face.box, expected.face.box, atol=6)
+    np.testing.assert_allclose(found.face.landmarks, expected.face.landmarks, atol=4)
+
+
+def test_weights_without_landmarks_are_refused(tmp_path):
+    hub.save_model(timm.create_model("fer_cbam_paper"), tmp_path, LABEL_SETS["ckplus48"])
+    with pytest.raises(WeightsError, match="0 landmarks; expected 5"):
+        EmotionRecognizer.from_pretrained(tmp_path)
+
+
+class Broken:
+    def detect(self, image):
+        raise RuntimeError("the camera is on fire")
+
+
+def test_a_detector_that_fails_does_not_read_as_no_face(weights, photo):
+    with pytest.raises(RuntimeError, match="on fire"):
+        EmotionRecognizer(hub.load_model(weights), Broken())(photo)
