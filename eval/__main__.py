@@ -1,0 +1,128 @@
+"""Evaluate weights on a data set: predictions, metrics with intervals, figures.
+
+    python -m eval --weights runs/ckplus48_paper --data ckplus48.zip --protocol paper \
+        --out reports/ckplus48/paper
+
+Writes ``predictions.parquet`` (kept out of git), ``metrics.json`` and figures. ``--weights`` is the
+name of embedded weights, a folder of weights, a folder with one such folder for each split, or
+``hf-hub:user/name``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from eval import attention, figures, table
+from eval.predict import OPTIONS, Job, jobs, predict
+from eval.report import dumps, provenance, report
+from fer_cbam import data
+from fer_cbam.data import Dataset
+from fer_cbam.data.protocols import PROTOCOLS
+from fer_cbam.errors import FerError
+
+METRICS_FILE = "metrics.json"
+PREDICTIONS_FILE = "predictions.parquet"
+HISTORY_FILE = "history.csv"
+GALLERY_SIZE = 6
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    args = parse_arguments(arguments)
+    try:
+        dataset = data.load(args.data, votes=args.votes)
+        pairs = jobs(args.weights, dataset, args.protocol)
+        predictions = predict(pairs, dataset, args.protocol, args.option, args.name)
+        result = report(predictions)
+        args.out.mkdir(parents=True, exist_ok=True)
+        table.write(predictions, args.out / PREDICTIONS_FILE)
+        content = {**provenance("eval", arguments), **result}
+        (args.out / METRICS_FILE).write_text(dumps(content), encoding="utf-8")
+        draw(pairs, dataset, predictions, result, args.out)
+        if args.gallery_with_images:
+            draw_gallery(pairs, dataset, predictions, result, args.out)
+    except FerError as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
+    print_summary(result)
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval", description=(__doc__ or "").splitlines()[0]
+    )
+    add = parser.add_argument
+    add("--weights", required=True, help="<arch.tag>, a folder, a folder of splits, or hf-hub:id")
+    add("--data", type=Path, required=True, help="data set file or folder")
+    add("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
+    add("--protocol", required=True, choices=PROTOCOLS)
+    add("--out", type=Path, required=True, help="folder for the report")
+    add("--option", default="plain", choices=OPTIONS, help="flip: mean logits with the mirror")
+    add("--name", help="name of the weights in the report (default: the architecture)")
+    add("--gallery-with-images", action="store_true",
+        help="also gallery_images.png, with faces of the data set: keep it private")  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def draw(
+    pairs: Sequence[Job], dataset: Dataset, predictions: pd.DataFrame, result: dict[str, Any],
+    out: Path,
+) -> None:  # fmt: skip
+    """Every figure that may be published."""
+    title = figures.heading(result)
+    figures.save(figures.confusion(result), out / "confusion.png")
+    figures.save(figures.roc(predictions, result), out / "roc.png")
+    figures.save(figures.precision_recall(predictions, result), out / "precision_recall.png")
+    histories = {job.split.name: job.loaded.folder / HISTORY_FILE for job in pairs}
+    runs = {name: pd.read_csv(path) for name, path in histories.items() if path.is_file()}
+    if runs:
+        figures.save(figures.history(runs, result), out / "history.png")
+    maps = attention.mean_maps(pairs, dataset, predictions)
+    if maps:
+        landmarks = pairs[0].loaded.preprocess.landmarks
+        figures.save(figures.mean_maps(maps, landmarks, title), out / "gradcam.png")
+
+
+def draw_gallery(
+    pairs: Sequence[Job], dataset: Dataset, predictions: pd.DataFrame, result: dict[str, Any],
+    out: Path,
+) -> None:  # fmt: skip
+    """``gallery_images.png``: Grad-CAM on recognised faces, one of a sequence, of all splits."""
+    crops, maps, labels, shown = [], [], [], set()
+    for job, index in zip(pairs, attention.recognised(pairs, predictions), strict=True):
+        chosen = []
+        for i in index:
+            sample = dataset.samples[i]
+            unit = sample.group or sample.sample_id
+            if labels.count(sample.label) < GALLERY_SIZE and unit not in shown:
+                shown.add(unit)
+                labels.append(sample.label)
+                crops.append(sample.pixels)
+                chosen.append(i)
+        if chosen:
+            maps.append(attention.maps_of(job, dataset, np.array(chosen))[0])
+    figure = figures.gallery(
+        crops, np.concatenate(maps), labels, figures.heading(result), GALLERY_SIZE
+    )
+    figures.save(figure, out / "gallery_images.png")
+
+
+def print_summary(result: dict[str, Any]) -> None:
+    """The main numbers, for whoever waits at the terminal."""
+    print(figures.heading(result) + f", {result['value']}")
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "ece"):
+        entry = result["metrics"][name]
+        spread = f", sd over splits {entry['sd']:.4f}" if "sd" in entry else ""
+        print(
+            f"  {name:18} {entry['value']:.4f} ({entry['low']:.4f} to {entry['high']:.4f}){spread}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""A table of predictions -> every number, with its interval, as JSON that is easy to compare.
+
+Where each image is predicted once (one split, or the folds of a cross-validation), the splits are
+pooled. Where test sides overlap (random splits by several seeds), the value is the mean over the
+splits. Mean and standard deviation (n - 1) over splits are given wherever there are several.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import fer_cbam
+from eval import metrics as m
+from eval.bootstrap import LEVEL, RESAMPLES, bootstrap
+from eval.table import Scored, scored
+from fer_cbam.errors import DataError
+
+PER_CLASS = ("precision", "recall", "f1", "auc", "ap")
+DECIMALS = 6
+PACKAGES = (
+    "torch",
+    "timm",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scikit-image",
+    "opencv-python-headless",
+)
+
+
+def measure(s: Scored, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Every metric of one set of predictions by name: a scalar, or ``(R,)`` with weights.
+
+    Per-class metrics are named ``<metric>_<label>``.
+    """
+    k = s.num_classes
+    matrix = m.confusion_matrix(s.targets, s.preds, k, weights)
+    per_class = {
+        "precision": m.precision(matrix),
+        "recall": m.recall(matrix),
+        "f1": m.f1(matrix),
+        "auc": m.one_vs_rest(m.auc, s.targets, s.probs, k, weights),
+        "ap": m.one_vs_rest(m.average_precision, s.targets, s.probs, k, weights),
+    }
+    values = {
+        "accuracy": m.accuracy(matrix),
+        "balanced_accuracy": m.balanced_accuracy(matrix),
+        **{f"macro_{name}": m.macro(per_class[name]) for name in PER_CLASS},
+        **{
+            f"weighted_{n}": m.weighted(per_class[n], matrix) for n in ("precision", "recall", "f1")
+        },
+        "log_loss": m.log_loss(s.targets, s.probs, weights),
+        "brier": m.brier(s.targets, s.probs, weights),
+        "ece": m.ece(s.confidence, s.correct, weights),
+    }
+    for name in PER_CLASS:
+        for i, label in enumerate(s.label_names[:k]):
+            values[f"{name}_{label}"] = per_class[name][..., i]
+    return values
+
+
+def _measured(table: pd.DataFrame) -> tuple[list[tuple[np.ndarray, Scored]], bool]:
+    """Row numbers and arrays of what is measured as one, and whether splits are pooled in it."""
+    if table["sample_id"].is_unique:
+        return [(np.arange(len(table)), scored(table))], True
+    return _by_split(table), False
+
+
+def _by_split(table: pd.DataFrame) -> list[tuple[np.ndarray, Scored]]:
+    """Row numbers and arrays of each split, in the order of the table."""
+    numbers = [np.flatnonzero(table["split"] == name) for name in table["split"].unique()]
+    parts = []
+    for rows in numbers:
+        part = table.iloc[rows]
+        part.attrs = table.attrs
+        parts.append((rows, scored(part)))
+    return parts
+
+
+def _mean(values: list[np.ndarray]) -> np.ndarray:
+    """Mean over splits of what is defined, NaN where nothing is."""
+    stacked = np.stack(values)
+    defined = ~np.isnan(stacked)
+    total = np.where(defined, stacked, 0.0).sum(0)
+    return np.divide(total, defined.sum(0), out=np.full(total.shape, np.nan), where=defined.any(0))
+
+
+def report(table: pd.DataFrame, n_resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
+    """Everything that is said of a table, without figures. See :func:`dumps` for the format.
+
+    Raises:
+        DataError: an empty table, or one in which a split predicts an image twice.
+    """
+    if not len(table) or table.duplicated(["split", "sample_id"]).any():
+        raise DataError("predictions: none, or an image twice in a split; expected each once")
+    parts, pooled = _measured(table)
+    splits = _by_split(table)
+    names = list(measure(parts[0][1]))
+
+    def values(of: pd.DataFrame, weights: np.ndarray | None) -> np.ndarray:
+        found = []
+        for rows, arrays in parts:
+            measured = measure(arrays, None if weights is None else weights[rows])
+            found.append(np.stack([np.asarray(measured[name]) for name in names], axis=-1))
+        return _mean(found)
+
+    value = values(table, None)
+    low, high = bootstrap(table, values, n_resamples, seed)
+    per_split = [measure(arrays) for _, arrays in splits]
+    entries = {}
+    for i, name in enumerate(names):
+        entries[name] = {"value": value[i], "low": low[i], "high": high[i]}
+        if len(splits) > 1:
+            over = np.array([split[name] for split in per_split], np.float64)
+            over = over[~np.isnan(over)]
+            entries[name]["mean"] = over.mean() if len(over) else np.nan
+            entries[name]["sd"] = over.std(ddof=1) if len(over) > 1 else np.nan
+    if table.attrs["scores"] == "margins":
+        for name in ("log_loss", "brier", "ece"):
+            entries[name] = dict.fromkeys(entries[name], np.nan)
+    return _layout(table, entries, splits, pooled, n_resamples, seed)
+
+
+def _layout(
+    table: pd.DataFrame, entries: dict[str, dict[str, float]],
+    splits: list[tuple[np.ndarray, Scored]], pooled: bool, n_resamples: int, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    labels = splits[0][1].label_names
+    known = tuple(table.attrs["label_names"])
+    per_class = {f"{name}_{label}" for name in PER_CLASS for label in known}
+    matrix = sum(m.confusion_matrix(s.targets, s.preds, len(known)) for _, s in splits)
+    assert isinstance(matrix, np.ndarray)
+    columns = [*known, "other"] if len(labels) > len(known) else list(known)
+    subjects = table["subject_id"].dropna().nunique()
+    unit = "subjects" if table["subject_id"].notna().all() else "images"
+    several = "pooled over splits" if pooled else "mean over splits"
+    return {
+        **{key: table.attrs[key] for key in ("data", "protocol", "weights", "option")},
+        "n": len(table),
+        "images": table["sample_id"].nunique(),
+        "subjects": subjects or None,
+        "value": several if len(splits) > 1 else "one split",
+        "interval": f"{LEVEL:g} % percentile bootstrap, {n_resamples} resamples of {unit}, "
+        f"seed {seed}",
+        "sequence_overlap": table.attrs["sequence_overlap"],
+        "splits": {
+            str(table["split"].iloc[rows[0]]): {
+                "n": len(rows),
+                "accuracy": float(s.correct.mean()),
+            }
+            for rows, s in splits
+        },
+        "metrics": {k: v for k, v in entries.items() if k not in per_class},
+        "classes": {
+            label: {
+                "support": int(matrix[i].sum()),
+                **{name: entries[f"{name}_{label}"] for name in PER_CLASS},
+            }
+            for i, label in enumerate(known)
+        },
+        "confusion_matrix": {
+            "columns": columns,
+            "rows": {label: matrix[i, : len(columns)].tolist() for i, label in enumerate(known)},
+        },
+    }
+
+
+def provenance(module: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """How a report was made: command, versions, date (UTC).
+
+    arguments: as given on the command line. Places outside the project are private to a machine, so
+    paths lose them: a file under ``$FER_CBAM_DATA`` is written so, any other by its name alone.
+    """
+    versions = {"fer_cbam": fer_cbam.__version__, "python": platform.python_version()}
+    versions |= {name: metadata.version(name) for name in PACKAGES}
+    words = " ".join(_public(word) for word in arguments)
+    return {
+        "command": f"python -m {module} {words}".rstrip(),
+        "versions": versions,
+        "date": datetime.now(timezone.utc).date().isoformat(),
+    }
+
+
+def _public(word: str) -> str:
+    """A word of a command line without any place of this machine."""
+    path = Path(word)
+    if not path.is_absolute():
+        return shlex.quote(path.name if ".." in path.parts else word)
+    data = os.environ.get("FER_CBAM_DATA")
+    if data and path.resolve().is_relative_to(Path(data).resolve()):
+        inside = path.resolve().relative_to(Path(data).resolve())
+        return f'"$FER_CBAM_DATA/{inside}"'
+    if path.is_relative_to(Path.cwd()):
+        return shlex.quote(str(path.relative_to(Path.cwd())))
+    return shlex.quote(path.name)
+
+
+def dumps(value: Any) -> str:
+    """JSON with 6 decimals, null for NaN, and one line for each innermost list or object."""
+    return _dump(value, "") + "\n"
+
+
+def _dump(value: Any, indent: str) -> str:
+    if not isinstance(value, dict | list | tuple) or _flat(value):
+        return json.dumps(_plain(value), ensure_ascii=False)
+    inner = indent + " "
+    if isinstance(value, dict):
+        items = [f"{json.dumps(str(k))}: {_dump(v, inner)}" for k, v in value.items()]
+        left, right = "{", "}"
+    else:
+        items = [_dump(v, inner) for v in value]
+        left, right = "[", "]"
+    return f"{left}\n{inner}" + f",\n{inner}".join(items) + f"\n{indent}{right}"
+
+
+def _flat(value: dict | list | tuple) -> bool:
+    inside = value.values() if isinstance(value, dict) else value
+    return not any(isinstance(v, dict | list | tuple) for v in inside)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars -> Python's, floats rounded, NaN -> None."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return None if np.isnan(value) else round(value, DECIMALS)
+    return value

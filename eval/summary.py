@@ -1,0 +1,101 @@
+"""Collect every committed report into one flat map, ``reports/summary.json``.
+
+    python -m eval.summary [--check]
+
+Keys are ``<data>.<protocol>.<weights>.<option>.<metric>``; each value has ``value``, ``low`` and
+``high`` (95 % interval, null where there is none), ``n`` (predictions) and ``command``, and where
+there are several splits ``mean`` and ``sd`` over them. Metrics are those of ``metrics.json``, the
+recall of each class as ``recall_<label>``, and ``sequence_overlap``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.report import dumps
+from fer_cbam.errors import DataError, FerError
+
+REPORTS = Path(__file__).parents[1] / "reports"
+SUMMARY_FILE = "summary.json"
+REPORT_FILES = ("metrics.json", "baselines.json")
+
+Entry = Mapping[str, Any]
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: unreadable, or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable JSON file ({error})") from error
+
+
+def collect(reports: Path) -> dict[str, Entry]:
+    """Read all reports below a folder; sorted by key.
+
+    Raises:
+        DataError: a report that is no report of ours, or two that say something of the same key.
+    """
+    summary: dict[str, Entry] = {}
+    source: dict[str, Path] = {}
+    for path in sorted(p for name in REPORT_FILES for p in reports.rglob(name)):
+        for key, entry in _entries(path):
+            if key in summary:
+                raise DataError(f"{path} and {source[key]}: both report {key}; expected one")
+            summary[key], source[key] = entry, path
+    return dict(sorted(summary.items()))
+
+
+def _entries(path: Path) -> Iterator[tuple[str, Entry]]:
+    content = read_json(path)
+    try:
+        for report in content.get("baselines", {"": content}).values():
+            yield from _of_report(report, content["command"])
+    except (KeyError, AttributeError) as error:
+        raise DataError(f"{path}: no report of eval ({error} is missing)") from error
+
+
+def _of_report(report: Mapping[str, Any], command: str) -> Iterator[tuple[str, Entry]]:
+    parts = [report[key] for key in ("data", "protocol", "weights", "option")]
+    if any("." in part for part in parts):
+        raise DataError(f"names {parts}: expected none with a '.', which parts the keys")
+    prefix = ".".join(parts)
+    metrics = dict(report["metrics"])
+    for label, values in report["classes"].items():
+        metrics[f"recall_{label}"] = values["recall"]
+    if report["sequence_overlap"] is not None:
+        metrics["sequence_overlap"] = {
+            "value": report["sequence_overlap"], "low": None, "high": None,
+        }  # fmt: skip
+    for name, values in metrics.items():
+        yield f"{prefix}.{name}", {**values, "n": report["n"], "command": command}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.summary", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if it differs")
+    args = parser.parse_args(argv)
+    path = REPORTS / SUMMARY_FILE
+    try:
+        text = dumps(collect(REPORTS))
+    except FerError as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
+    if not args.check:
+        path.write_text(text, encoding="utf-8")
+    elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+        raise SystemExit(f"reports/{SUMMARY_FILE} is not what the reports say; expected: "
+                         "python -m eval.summary, then commit it")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
