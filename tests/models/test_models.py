@@ -414,7 +414,7 @@ def test_paper_layer_order():
     none = ["Identity"]
     assert called == [*block, *none, *block, *none, *block, *cbam, *head]
     rates = [m.p for _, m in leaves if isinstance(m, nn.Dropout)]
-    assert rates == [0.25, 0.25, 0.25, 0.5]
+    assert rates == [0.1, 0.1, 0.1, 0.5]
 
 
 def test_paper_parameters():
