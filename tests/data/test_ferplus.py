@@ -26,8 +26,9 @@ CASES = [
     # 4, 3, 2 of 9: no half; 4 + 3 = 7 is three quarters (6.75), so disgust is not taken.
     ((4, 0, 0, 1, 3, 2, 0, 0, 0, 0), None,
      {NEUTRAL: 4 / 7, ANGER: 3 / 7}, {NEUTRAL: 4 / 9, ANGER: 3 / 9, DISGUST: 2 / 9}),
-    # 6 and unknown 2 of 8: exactly three quarters are enough to stop before unknown.
+    # 6 and unknown 2 of 8: exactly three quarters stop it, before unknown as before anger.
     ((6, 0, 1, 1, 0, 0, 0, 0, 2, 0), {NEUTRAL: 1}, {NEUTRAL: 1}, {NEUTRAL: 1}),
+    ((6, 0, 1, 0, 2, 0, 0, 0, 1, 0), {NEUTRAL: 1}, {NEUTRAL: 1}, {NEUTRAL: 0.75, ANGER: 0.25}),
     # Half of the votes is no majority.
     ((5, 0, 0, 0, 0, 0, 0, 0, 5, 0), None, None, {NEUTRAL: 1}),
     ((5, 5, 0, 0, 0, 0, 0, 0, 0, 0), None,
