@@ -1,0 +1,131 @@
+"""The ``fer-cbam`` command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_cbam.errors import FerError
+
+if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
+    import numpy as np
+
+    from fer_cbam.types import Recognition
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a sub-command.
+
+    Returns the exit status: 0, or 1 if the weights or any photo could not be read, or an
+    explanation could not be written. Wrong arguments leave through argparse, with 2.
+    """
+    parser = argparse.ArgumentParser(prog="fer-cbam", description="Emotions from faces, and why.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    predict = commands.add_parser("predict", help="recognise the faces of photographs")
+    predict.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    predict.add_argument(
+        "--json", action="store_true", help="one JSON object a line for each photo"
+    )
+    predict.add_argument(
+        "--explain", type=Path, metavar="DIR", help="write Grad-CAM pictures there"
+    )
+    predict.add_argument("--weights", help="<arch>.<tag>, a folder, or hf-hub:user/name")
+    predict.set_defaults(run=run_predict)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args)
+    except (FerError, OSError) as error:
+        print(f"fer-cbam: {error}", file=sys.stderr)
+        return 1
+
+
+def run_predict(args: argparse.Namespace) -> int:
+    """Answer each photo on stdout; say on stderr what could not be read."""
+    from fer_cbam.hub import DEFAULT_WEIGHTS
+    from fer_cbam.images import decode_image
+    from fer_cbam.recognizer import EmotionRecognizer
+
+    if args.explain:
+        args.explain.mkdir(parents=True, exist_ok=True)
+    recognizer = EmotionRecognizer.from_pretrained(args.weights or DEFAULT_WEIGHTS)
+    status = 0
+    names: set[str] = set()
+    for photo in args.photos:
+        try:
+            image = decode_image(photo)
+        except FerError as error:  # the other photos are still worth reading
+            print(f"fer-cbam: {error}", file=sys.stderr)
+            if args.json:
+                print(json.dumps({"photo": str(photo), "error": str(error)}))
+            status = 1
+            continue
+        recognitions = recognizer(image, explain=bool(args.explain))
+        print(as_json(photo, recognitions) if args.json else as_text(photo, recognitions))
+        if args.explain:
+            name = _unused(photo.stem, names)
+            write_explanations(args.explain, name, image, recognitions)
+    return status
+
+
+def as_text(photo: Path, recognitions: list[Recognition]) -> str:
+    """A line for the photo and one for each face, with its three most probable emotions."""
+    if not recognitions:
+        return f"{photo}: no face found"
+    lines = [f"{photo}: {len(recognitions)} face{'s' if len(recognitions) > 1 else ''}"]
+    for number, recognition in enumerate(recognitions, 1):
+        probs = sorted(recognition.prediction.probs.items(), key=lambda item: -item[1])
+        shown = ", ".join(f"{label} {prob:.2f}" for label, prob in probs[:3])
+        box = ", ".join(f"{v:.0f}" for v in recognition.face.box)
+        mark = " (uncertain)" if recognition.prediction.uncertain else ""
+        lines.append(f"  {number}  box {box}  {shown}{mark}")
+    return "\n".join(lines)
+
+
+def as_json(photo: Path, recognitions: list[Recognition]) -> str:
+    """One line: ``photo`` and ``faces``, see :func:`describe`."""
+    return json.dumps({"photo": str(photo), "faces": [describe(r) for r in recognitions]})
+
+
+def describe(recognition: Recognition) -> dict[str, Any]:
+    """A recognition as plain values: box and landmarks in pixels, probabilities by label."""
+    prediction = recognition.prediction
+    return {
+        "box": [round(v, 1) for v in recognition.face.box],
+        "score": round(recognition.face.score, 4),
+        "landmarks": [[round(float(v), 1) for v in point] for point in recognition.face.landmarks],
+        "label": prediction.label,
+        "confidence": round(prediction.confidence, 4),
+        "uncertain": prediction.uncertain,
+        "probs": {label: round(prob, 4) for label, prob in prediction.probs.items()},
+    }
+
+
+def write_explanations(
+    folder: Path, name: str, image: np.ndarray, recognitions: list[Recognition]
+) -> None:
+    """For each face and map a PNG ``<name>.face<n>.<map>.png``: the photo, the map, the caption."""
+    from PIL import Image
+
+    from fer_cbam.render import annotate, overlay
+
+    for number, recognition in enumerate(recognitions, 1):
+        for saliency in recognition.saliencies:
+            picture = annotate(overlay(image, recognition, saliency), [recognition])
+            Image.fromarray(picture).save(folder / f"{name}.face{number}.{saliency.kind}.png")
+
+
+def _unused(stem: str, names: set[str]) -> str:
+    """The stem, or stem-2, ...: two photos of one name in different folders keep their own."""
+    name, number = stem, 1
+    while name in names:
+        number += 1
+        name = f"{stem}-{number}"
+    names.add(name)
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""Drawing on the original pixels: boxes with captions, heatmaps over faces, close-ups.
+
+Nothing here changes its input; every function returns a new RGB uint8 image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from fer_cbam.types import Face, Recognition, Saliency
+
+# Okabe and Ito's colours, told apart with any colour vision (https://jfly.uni-koeln.de/color/).
+COLORS: dict[str, tuple[int, int, int]] = {
+    "anger": (213, 94, 0),
+    "contempt": (204, 121, 167),
+    "disgust": (0, 158, 115),
+    "fear": (86, 180, 233),
+    "happiness": (240, 228, 66),
+    "neutral": (187, 187, 187),
+    "sadness": (0, 114, 178),
+    "surprise": (230, 159, 0),
+}
+_UNKNOWN_COLOR = (255, 255, 255)
+_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
+
+
+def color_of(label: str) -> tuple[int, int, int]:
+    """RGB of an emotion; white for one that is not ours."""
+    return COLORS.get(label, _UNKNOWN_COLOR)
+
+
+def ink_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Black or white, whichever is easier to read on a colour.
+
+    By the contrast ratio of WCAG 2.2, https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio.
+    """
+    srgb = np.asarray(color) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ (0.2126, 0.7152, 0.0722))
+    return _BLACK if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else _WHITE
+
+
+def caption(recognition: Recognition) -> str:
+    """``happiness 97 %``, or ``uncertain`` below the weights' threshold."""
+    prediction = recognition.prediction
+    if prediction.uncertain:
+        return "uncertain"
+    return f"{prediction.label} {100 * prediction.confidence:.0f} %"
+
+
+def annotate(image: np.ndarray, recognitions: Sequence[Recognition]) -> np.ndarray:
+    """Boxes and captions on a copy of the image, RGB uint8 ``(H, W, 3)``."""
+    canvas = image.copy()
+    longest = max(image.shape[:2])
+    thickness = max(1, round(longest / 320))
+    for recognition in recognitions:
+        x1, y1, x2, y2 = (round(v) for v in recognition.face.box)
+        color = color_of(recognition.prediction.label)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), _BLACK, thickness + 2, cv2.LINE_AA)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness, cv2.LINE_AA)
+    for recognition in recognitions:  # captions last: no box runs through one
+        # As wide as its face at most, so that neighbours keep their own, but never unreadable.
+        size = np.clip(recognition.face.size / 6, longest / 64, longest / 36)
+        _draw_caption(canvas, recognition, max(11, round(size)))
+    return canvas
+
+
+def _draw_caption(canvas: np.ndarray, recognition: Recognition, size: int) -> None:
+    """A caption above the box (below its upper edge where there is no room), within the image.
+
+    Where the image is too narrow for it, the end of the text is lost.
+    """
+    text = caption(recognition)
+    color = color_of(recognition.prediction.label)
+    font = _font(size)
+    left, top, right, bottom = (int(v) for v in font.getbbox(text))
+    pad = max(2, size // 4)
+    width = min(right - left + 2 * pad, canvas.shape[1])
+    height = min(bottom - top + 2 * pad, canvas.shape[0])
+    x1, y1 = (round(v) for v in recognition.face.box[:2])
+    x = min(max(x1, 0), canvas.shape[1] - width)
+    y = min(max(y1 - height if y1 >= height else y1, 0), canvas.shape[0] - height)
+    patch = Image.new("RGB", (width, height), color)
+    ImageDraw.Draw(patch).text((pad - left, pad - top), text, fill=ink_on(color), font=font)
+    canvas[y : y + height, x : x + width] = np.asarray(patch)
+
+
+@lru_cache(maxsize=64)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def heat_colors(values: np.ndarray) -> np.ndarray:
+    """Saliency in [0, 1], any shape -> RGB uint8 of that shape plus 3 (OpenCV's Turbo map)."""
+    grey = np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)
+    colors = cv2.applyColorMap(grey.reshape(-1, 1), cv2.COLORMAP_TURBO)
+    return cv2.cvtColor(colors, cv2.COLOR_BGR2RGB).reshape(*values.shape, 3)
+
+
+def overlay(
+    image: np.ndarray, recognition: Recognition, saliency: Saliency, alpha: float = 0.65
+) -> np.ndarray:
+    """A heatmap over one face, where the crop lies in the image.
+
+    alpha: opacity in [0, 1] where the saliency is 1. It falls with the saliency, so that the face
+    stays to be seen where nothing spoke. Only pixels of the crop change; at its border the map
+    fades out.
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha: got {alpha}; expected a number in [0, 1]")
+    canvas = image.copy()
+    side = saliency.values.shape[0]
+    x, y, w, h = _extent(recognition.affine, side, image.shape[1], image.shape[0])
+    if w <= 0 or h <= 0:
+        return canvas
+    to_region = recognition.affine.copy()
+    to_region[:, 2] -= (x, y)
+    values = cv2.warpAffine(saliency.values, to_region, (w, h), flags=cv2.INTER_LINEAR)
+    mask = cv2.warpAffine(_soft_edge(side), to_region, (w, h), flags=cv2.INTER_LINEAR)
+    weight = alpha * (mask * np.clip(values, 0, 1))[..., None]
+    region = canvas[y : y + h, x : x + w]
+    region[...] = np.rint(region * (1 - weight) + heat_colors(values) * weight).astype(np.uint8)
+    return canvas
+
+
+def _extent(affine: np.ndarray, side: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """The crop's bounding box in the image, clipped: x, y, width, height."""
+    edge = side - 0.5
+    corners = np.array([[-0.5, -0.5], [edge, -0.5], [edge, edge], [-0.5, edge]])
+    points = corners @ affine[:, :2].T + affine[:, 2]
+    x1, y1 = np.clip(np.floor(points.min(0)), 0, (width, height)).astype(int)
+    x2, y2 = np.clip(np.ceil(points.max(0)) + 1, 0, (width, height)).astype(int)
+    return int(x1), int(y1), int(x2 - x1), int(y2 - y1)
+
+
+def _soft_edge(side: int, border: float = 0.06) -> np.ndarray:
+    """Float32 ``(side, side)``: 1 inside, falling to 0 over the outer ``border`` of the side."""
+    ramp = np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / (border * side)
+    ramp = np.clip(ramp, 0, 1).astype(np.float32)
+    return np.outer(ramp, ramp)
+
+
+def shrink(
+    image: np.ndarray, recognitions: Sequence[Recognition], max_side: int
+) -> tuple[np.ndarray, list[Recognition]]:
+    """The image with its longest side at most ``max_side``, and the recognitions in its pixels."""
+    height, width = image.shape[:2]
+    scale = max_side / max(height, width)
+    if scale >= 1:
+        return image.copy(), list(recognitions)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    scales = size[0] / width, size[1] / height
+    return small, [_moved(r, (0, 0), scales) for r in recognitions]
+
+
+def close_up(
+    image: np.ndarray, recognition: Recognition, side: int = 320, margin: float = 1.25
+) -> tuple[np.ndarray, Recognition]:
+    """A square cut-out around one face, ``(side, side, 3)``, and the face in its pixels.
+
+    margin: side of the cut-out over that of the crop. At the border of the image the cut-out is
+    shifted inwards, and it is never larger than the image.
+    """
+    height, width = image.shape[:2]
+    crop_side = recognition.crop.shape[0]
+    a, b = recognition.affine[:, 0]
+    length = float(np.hypot(a, b)) * crop_side * margin
+    cut = int(np.clip(round(length), 1, min(height, width)))
+    centre = recognition.affine @ ((crop_side - 1) / 2, (crop_side - 1) / 2, 1)
+    x, y = (
+        int(np.clip(round(c - (cut - 1) / 2), 0, limit - cut))
+        for c, limit in zip(centre, (width, height), strict=True)
+    )
+    enlarges = cut < side
+    view = cv2.resize(
+        image[y : y + cut, x : x + cut], (side, side),
+        interpolation=cv2.INTER_CUBIC if enlarges else cv2.INTER_AREA,
+    )  # fmt: skip
+    return view, _moved(recognition, (x, y), (side / cut, side / cut))
+
+
+def _moved(
+    recognition: Recognition, origin: tuple[int, int], scales: tuple[float, float]
+) -> Recognition:
+    """A recognition in the pixels of a cut-out: shifted by its origin, then scaled.
+
+    Boxes are numbered by pixel edges; landmarks and the affine by pixel centres.
+    """
+    scale, shift = np.array(scales), np.array(origin)
+    box = np.asarray(recognition.face.box).reshape(2, 2)
+    x1, y1, x2, y2 = ((box - shift) * scale).ravel().tolist()
+    landmarks = (recognition.face.landmarks - shift + 0.5) * scale - 0.5
+    affine = recognition.affine * scale[:, None]
+    affine[:, 2] = (recognition.affine[:, 2] - shift + 0.5) * scale - 0.5
+    face = Face((x1, y1, x2, y2), recognition.face.score, landmarks.astype(np.float32))
+    return replace(recognition, face=face, affine=affine)
