@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.numpy import load_file, save_file
 from timm.models import get_pretrained_cfg, save_for_hf
 
@@ -375,6 +376,8 @@ def test_hub_weights_are_safetensors_and_checked(folder, saved, monkeypatch):
 
     def download(repo_id, filename, **_):
         asked.append((repo_id, filename))
+        if not (folder / filename).exists():
+            raise LocalEntryNotFoundError(f"{filename} is not there")
         return str(folder / filename)
 
     monkeypatch.setattr("timm.models._hub.hf_hub_download", download)
@@ -389,3 +392,7 @@ def test_hub_weights_are_safetensors_and_checked(folder, saved, monkeypatch):
     truncate(folder, 1000)
     with pytest.raises(WeightsError, match="fer_cbam_paper: its weights cannot be read"):
         timm.create_model("hf-hub:someone/faces", pretrained=True)
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(WeightsError, match=r"cannot be read: model.safetensors is not there"):
+        timm.create_model("hf-hub:someone/faces", pretrained=True)
+    assert "pytorch_model.bin" not in {filename for _, filename in asked}
