@@ -6,7 +6,8 @@ something open, this file decides:
 - "multiple" convolutions in a block: two, 3x3, padded;
 - the dropout rate behind each block: 0.1 (the classifier's is 0.5, as printed);
 - the activation of the dense layer of 64: ELU, like everywhere else in the network;
-- CBAM's reduction and kernel: 16 and 7, the defaults of Woo et al. 2018.
+- CBAM's reduction and kernel: 16 and 7, the defaults of Woo et al. 2018;
+- BatchNorm's momentum and epsilon, and the initial weights: Keras's defaults.
 
 Every network takes ``(B, in_chans, H, W)``, already normalised, and gives logits ``(B, K)``.
 """
@@ -37,6 +38,11 @@ from fer_cbam.models.cbam import CBAM
 __all__ = ["FerCbam"]
 
 
+# Keras's defaults (its momentum of 0.99 is torch's 0.01). The slower average matters with the small
+# batches of small data sets: torch's own default makes the validation loss jump.
+NORM_EPS, NORM_MOMENTUM = 1e-3, 0.01
+
+
 class ConvLayer(nn.Module):
     """3x3 convolution, activation, BatchNorm, in the order of the paper (norm last)."""
 
@@ -44,7 +50,7 @@ class ConvLayer(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(in_chs, out_chs, 3, padding=1)
         self.act = create_act_layer(act_layer)
-        self.norm = nn.BatchNorm2d(out_chs)
+        self.norm = nn.BatchNorm2d(out_chs, eps=NORM_EPS, momentum=NORM_MOMENTUM)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(self.act(self.conv(x)))
