@@ -54,6 +54,7 @@ class Run:
     steps: int = 0
     best_loss: float = float("inf")
     best_epoch: int = 0
+    reduced_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     history: list[Row] = field(default_factory=list)
 
@@ -73,6 +74,7 @@ class Run:
             "steps": self.steps,
             "best_loss": self.best_loss,
             "best_epoch": self.best_epoch,
+            "reduced_epoch": self.reduced_epoch,
             "best": self.best,
             "history": self.history,
         }
@@ -86,7 +88,7 @@ class Run:
         self.epoch, self.steps = state["epoch"], state["steps"]
         self.history = state["history"]
         self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
-        self.best = state["best"]
+        self.reduced_epoch, self.best = state["reduced_epoch"], state["best"]
 
 
 def fit(
@@ -123,6 +125,8 @@ def fit(
         row["lr"] = run.optimizer.param_groups[0]["lr"]
         if isinstance(run.schedule, ReduceLROnPlateau):
             run.schedule.step(row["val_loss"])
+            if run.optimizer.param_groups[0]["lr"] < row["lr"]:
+                run.reduced_epoch = run.epoch
         row["seconds"] = time.perf_counter() - started
         run.history.append(row)
         if board:
@@ -209,8 +213,10 @@ def _keep_best(run: Run, val_loss: float | None) -> None:
 
 
 def _stalled(run: Run) -> bool:
+    """Early stopping. On a small held-out part one lucky epoch would otherwise end a run whose
+    learning rate has only begun to fall."""
     patience = run.recipe.early_stopping
-    return bool(patience) and run.epoch - run.best_epoch >= patience
+    return bool(patience) and run.epoch - max(run.best_epoch, run.reduced_epoch) >= patience
 
 
 def _seed(run: Run, stream: int) -> int:

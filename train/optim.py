@@ -29,7 +29,10 @@ def make_schedule(
 ) -> LRScheduler | ReduceLROnPlateau:
     if recipe.schedule == "plateau":
         return ReduceLROnPlateau(
-            optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience
+            optimizer,
+            factor=recipe.plateau_factor,
+            patience=recipe.plateau_patience,
+            min_lr=recipe.plateau_min_lr,
         )
     if recipe.schedule == "onecycle":
         return OneCycleLR(

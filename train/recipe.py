@@ -41,7 +41,8 @@ class Recipe:
     """Hyper-parameters of a run; see ``train/configs``.
 
     schedule: "plateau" (reduce on a validation loss that stalls), "onecycle" or "constant".
-    early_stopping: epochs without a better validation loss before training ends, 0 for never.
+    early_stopping: epochs without a better validation loss before training ends, 0 for never; a
+    reduction of the learning rate starts the count again.
     validation: share of the training side held out; with it the weights of the best validation
     loss are kept, without it those of the last epoch. validation_by_subject: hold out whole
     subjects rather than a stratified random share of the images. ema: decay of the average of
@@ -60,6 +61,7 @@ class Recipe:
     schedule: str = "plateau"
     plateau_patience: int = 4
     plateau_factor: float = 0.5
+    plateau_min_lr: float = 1e-5
     early_stopping: int = 0
     validation: float = 0.0
     validation_by_subject: bool = False
