@@ -1,0 +1,81 @@
+"""When training ends, and which weights are kept."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+import torch
+from torch import nn
+
+from train import loop
+from train.loop import Examples, fit
+from train.recipe import Recipe
+
+
+class Line(nn.Module):
+    """The smallest thing that trains."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.fc(x.mean((2, 3)).expand(-1, 4))
+
+
+def run(monkeypatch, tmp_path, losses: list[float], **settings) -> list[dict[str, str]]:
+    """The history of a run whose validation losses are given; the last one is repeated."""
+    given = iter(losses)
+    monkeypatch.setattr(
+        loop, "validate", lambda *_: {"val_loss": next(given, losses[-1]), "val_accuracy": 0.5}
+    )
+    examples = Examples(torch.rand(8, 1, 2, 2), torch.eye(2).repeat(4, 1))
+    recipe = Recipe("line", batch_size=4, validation=0.5, amp=False, **settings)
+    fit(Line(), recipe, examples, examples, tmp_path)
+    with (tmp_path / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_stops_after_patience_epochs_without_a_better_loss(monkeypatch, tmp_path):
+    rows = run(monkeypatch, tmp_path, [3, 2, 1, 1.5], epochs=50, early_stopping=4,
+               plateau_patience=40)  # fmt: skip
+    assert len(rows) == 3 + 4
+
+
+def test_each_reduction_starts_the_count_again(monkeypatch, tmp_path):
+    rows = run(monkeypatch, tmp_path, [1, 2], epochs=50, early_stopping=4, plateau_patience=2,
+               plateau_factor=0.5, plateau_min_lr=2.5e-4)  # fmt: skip
+    # Reduced after epochs 4 and 7 (three without a better loss each), then no further.
+    assert [float(r["lr"]) for r in rows] == [1e-3] * 4 + [5e-4] * 3 + [2.5e-4] * 4
+    assert len(rows) == 7 + 4
+
+
+def test_never_stops_before_the_end_without_early_stopping(monkeypatch, tmp_path):
+    assert len(run(monkeypatch, tmp_path, [1, 2], epochs=15, plateau_patience=40)) == 15
+
+
+def test_the_best_epoch_s_weights_are_returned(monkeypatch, tmp_path):
+    seen = []
+    losses = iter([3.0, 1.0, 2.0])
+
+    def validate(state, _):
+        seen.append({k: v.clone() for k, v in state.evaluated().state_dict().items()})
+        return {"val_loss": next(losses), "val_accuracy": 0.5}
+
+    monkeypatch.setattr(loop, "validate", validate)
+    examples = Examples(torch.rand(8, 1, 2, 2), torch.eye(2).repeat(4, 1))
+    recipe = Recipe("line", epochs=3, batch_size=4, validation=0.5, amp=False, lr=0.1)
+    kept = fit(Line(), recipe, examples, examples, tmp_path).state_dict()
+    assert all(torch.equal(kept[k], seen[1][k]) for k in kept)
+    assert not torch.equal(seen[1]["fc.weight"], seen[2]["fc.weight"])
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_last_epoch_is_kept_where_nothing_is_held_out(tmp_path, ema):
+    examples = Examples(torch.rand(8, 1, 2, 2), torch.eye(2).repeat(4, 1))
+    recipe = Recipe("line", epochs=3, batch_size=4, schedule="constant", amp=False, ema=ema)
+    kept = fit(Line(), recipe, examples, None, tmp_path).state_dict()
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    last = state["ema"] if ema else state["model"]
+    assert state["epoch"] == 3 and all(torch.equal(kept[k], last[k]) for k in kept)
