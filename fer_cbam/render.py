@@ -62,8 +62,8 @@ def annotate(image: np.ndarray, recognitions: Sequence[Recognition]) -> np.ndarr
     for recognition in recognitions:
         x1, y1, x2, y2 = (round(v) for v in recognition.face.box)
         color = color_of(recognition.prediction.label)
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), _BLACK, thickness + 2, cv2.LINE_AA)
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness, cv2.LINE_AA)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), _BLACK, thickness + 2)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
     for recognition in recognitions:  # captions last: no box runs through one
         # As wide as its face at most, so that neighbours keep their own, but never unreadable.
         size = np.clip(recognition.face.size / 6, longest / 64, longest / 36)
