@@ -94,7 +94,9 @@ def draw_gallery(
     out: Path,
 ) -> None:  # fmt: skip
     """``gallery_images.png``: Grad-CAM on recognised faces, one of a sequence, of all splits."""
-    crops, maps, labels, shown = [], [], [], set()
+    crops, maps = [], []
+    labels: list[str] = []
+    shown: set[str] = set()
     for job, index in zip(pairs, attention.recognised(pairs, predictions), strict=True):
         chosen = []
         for i in index:

@@ -1,0 +1,185 @@
+"""Summary, README and model card say what the committed reports say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from eval import render_docs, summary
+from eval.render_docs import number, render
+from eval.report import dumps
+from fer_cbam.errors import DataError
+
+ENTRY = {"value": 0.98712, "low": 0.97, "high": 0.9951, "mean": 0.987, "sd": 0.004, "n": 985,
+         "command": "python -m eval"}  # fmt: skip
+KEY = "ckplus48.paper.fer_cbam_paper.plain.accuracy"
+
+
+def made_report(weights="fer_cbam_paper", **changes):
+    values = {"value": 0.5, "low": 0.4, "high": 0.6}
+    return {
+        "data": "ckplus48", "protocol": "paper", "weights": weights, "option": "plain", "n": 10,
+        "sequence_overlap": 0.9, "metrics": {"accuracy": values},
+        "classes": {"fear": {"support": 3, "recall": {"value": 0.1, "low": 0.0, "high": 0.2}}},
+        **changes,
+    }  # fmt: skip
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_collect(tmp_path):
+    write(tmp_path / "a" / "metrics.json", {"command": "one", **made_report()})
+    write(tmp_path / "a" / "baselines.json",
+          {"command": "two", "baselines": {"majority": made_report("majority")}})  # fmt: skip
+    write(tmp_path / "a" / "other.json", {"nothing": "of ours"})
+    got = summary.collect(tmp_path)
+    prefix = "ckplus48.paper.fer_cbam_paper.plain"
+    assert got[f"{prefix}.accuracy"] == {
+        "value": 0.5, "low": 0.4, "high": 0.6, "n": 10, "command": "one"
+    }  # fmt: skip
+    assert got[f"{prefix}.recall_fear"]["value"] == 0.1
+    assert got[f"{prefix}.sequence_overlap"]["value"] == 0.9
+    assert got["ckplus48.paper.majority.plain.accuracy"]["command"] == "two"
+    assert list(got) == sorted(got)
+    assert len(got) == 6
+
+
+def test_two_reports_of_one_key_are_an_error(tmp_path):
+    for name in "ab":
+        write(tmp_path / name / "metrics.json", {"command": "x", **made_report()})
+    with pytest.raises(DataError, match=r"b/metrics.json and .*a/metrics.json: both report"):
+        summary.collect(tmp_path)
+
+
+def test_a_name_that_would_break_the_keys_is_an_error(tmp_path):
+    write(tmp_path / "metrics.json", {"command": "x", **made_report("fer_cbam_paper.ckplus48")})
+    with pytest.raises(DataError, match=r"expected none with a '\.'"):
+        summary.collect(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", '{"command": "x"}'])
+def test_a_file_that_is_no_report_is_an_error(tmp_path, text):
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(DataError, match=r"metrics\.json"):
+        summary.collect(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "spec", "expected"),
+    [
+        (None, ".1p", "98.7"),
+        (None, ".2%", "98.71%"),
+        ("sd", ".3f", "0.004"),
+        ("n", ",d", "985"),
+        ("interval", ".1p", "97.0\u201399.5"),
+    ],
+)
+def test_formats(field, spec, expected):
+    assert number({KEY: ENTRY}, KEY, field, spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "spec", "message"),
+    [
+        (KEY.replace("paper.fer", "paper.fre"), None, ".1p", f"close to it: {KEY}"),
+        (KEY, "median", ".1p", "expected numbers"),
+        (KEY, "command", ".1p", "expected numbers"),
+        (KEY, None, "d", "format 'd'"),
+    ],
+)
+def test_numbers_that_do_not_exist_are_errors(key, field, spec, message):
+    with pytest.raises(DataError, match=message):
+        number({KEY: ENTRY}, key, field, spec)
+
+
+def test_inline_numbers():
+    text = f"It is <!--n:{KEY}:.1p-->99.9<!--/n--> % of <!--n:{KEY}@n:d--><!--/n-->."
+    expected = f"It is <!--n:{KEY}:.1p-->98.7<!--/n--> % of <!--n:{KEY}@n:d-->985<!--/n-->."
+    assert render(text, {KEY: ENTRY}) == expected
+    assert render(expected, {KEY: ENTRY}) == expected
+
+
+def full_summary():
+    got = {}
+    for protocol, value in (("paper", 0.96), ("subject10", 0.61)):
+        for weights in ("fer_cbam_paper", "nn1_pixels"):
+            prefix = f"ckplus48.{protocol}.{weights}.plain"
+            for metric in ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "recall_fear"):
+                got[f"{prefix}.{metric}"] = {**ENTRY, "value": value}
+            got[f"{prefix}.sequence_overlap"] = {
+                "value": 0.957 if protocol == "paper" else 0.0, "low": None, "high": None
+            }  # fmt: skip
+    return got
+
+
+def test_blocks():
+    text = "a\n<!-- numbers:ckplus48 -->\nold\n<!-- /numbers -->\nb\n"
+    got = render(text, full_summary())
+    lines = got.splitlines()
+    assert lines[0] == "a" and lines[-1] == "b"
+    assert "old" not in got
+    assert lines[4] == (
+        "| `fer_cbam_paper` | 96.0 \u00b1 0.4 | 96.00 "
+        "| 61.0 (97.0\u201399.5) | 61.0 | 61.0 | 61.00 |"
+    )
+    assert lines[5].startswith("| 1-nearest-neighbour on pixels | 96.0 \u00b1 0.4 |")
+    assert "in training: 95.7 % (random 80/20), 0.0 % (subjects apart)." in got
+    assert render(got, full_summary()) == got
+
+
+def test_block_of_classes_shows_our_weights_only():
+    text = "<!-- numbers:ckplus48-classes -->\n<!-- /numbers -->\n"
+    lines = render(text, full_summary()).splitlines()
+    assert lines[1].count("fer_cbam_paper") == 2
+    assert lines[3] == "| fear | 96.0 (97.0\u201399.5) | 61.0 (97.0\u201399.5) |"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<!--n:{KEY}:.1p-->98.7",
+        f"<!--n:{KEY}-->98.7<!--/n-->",
+        "<!-- numbers:ckplus48 -->\n",
+        "98.7<!--/n-->",
+        "<!-- numbers:ckplus48 -->no line end<!-- /numbers -->",
+    ],
+)
+def test_broken_marks_are_errors(text):
+    with pytest.raises(DataError, match="not closed or not well formed"):
+        render(text, {KEY: ENTRY})
+
+
+def test_an_unknown_block_is_an_error():
+    with pytest.raises(DataError, match="numbers:kdef; expected one of: ckplus48"):
+        render("<!-- numbers:kdef -->\n<!-- /numbers -->", {KEY: ENTRY})
+
+
+def test_check_fails_when_a_document_differs(tmp_path, monkeypatch):
+    monkeypatch.setattr(render_docs, "ROOT", tmp_path)
+    monkeypatch.setattr(render_docs, "REPORTS", tmp_path)
+    (tmp_path / "summary.json").write_text(dumps({KEY: ENTRY}))
+    stale = f"<!--n:{KEY}:.1p-->99.9<!--/n-->\n"
+    for name in render_docs.DOCUMENTS:
+        (tmp_path / name).write_text(stale)
+    with pytest.raises(SystemExit, match=r"README\.md, model_card\.md: numbers differ"):
+        render_docs.main(["--check"])
+    assert (tmp_path / "README.md").read_text() == stale
+    render_docs.main([])
+    assert (tmp_path / "README.md").read_text() == f"<!--n:{KEY}:.1p-->98.7<!--/n-->\n"
+    render_docs.main(["--check"])
+
+
+def test_committed_summary_is_what_the_reports_say():
+    summary.main(["--check"])
+
+
+@pytest.mark.parametrize("name", render_docs.DOCUMENTS)
+def test_committed_documents_say_what_the_summary_says(name):
+    text = (render_docs.ROOT / name).read_text(encoding="utf-8")
+    assert render_docs.MARK.search(text), f"{name} has no number from the reports"
+    numbers = summary.read_json(summary.REPORTS / summary.SUMMARY_FILE)
+    assert render(text, numbers, name) == text, "run: python -m eval.render_docs"

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from eval import predict as p
+from eval.table import scored
+from fer_cbam import hub
+from fer_cbam.data.protocols import protocol_splits
+from fer_cbam.errors import DataError, WeightsError
+from tests.eval.conftest import LABELS
+
+
+def names(found):
+    return [job.split.name for job in found]
+
+
+def test_plain_and_flip_are_the_model_on_the_crop_and_its_mirror(tiny, save_weights):
+    loaded = hub.load_model(save_weights("w", None))
+    crops = [sample.pixels for sample in tiny.samples[:7]]
+    x = torch.from_numpy(loaded.preprocess(crops))
+    mirrored = torch.from_numpy(
+        loaded.preprocess([np.ascontiguousarray(c[:, ::-1]) for c in crops])
+    )
+    with torch.no_grad():
+        plain, mirror = loaded.model(x).numpy(), loaded.model(mirrored).numpy()
+    assert np.abs(plain - mirror).max() > 1e-3
+    np.testing.assert_allclose(p.predict_logits(loaded, crops, batch_size=3), plain, atol=1e-6)
+    np.testing.assert_allclose(
+        p.predict_logits(loaded, crops, "flip"), (plain + mirror) / 2, atol=1e-6
+    )
+    with pytest.raises(DataError, match="option 'tencrop'; expected one of: plain, flip"):
+        p.predict_logits(loaded, crops, "tencrop")
+
+
+def test_probabilities_are_those_of_the_recognizer(tiny, save_weights):
+    five = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]
+    folder = save_weights("w", {"data": "other"}, temperature=0.5, landmarks=five)
+    from fer_cbam.recognizer import EmotionRecognizer
+
+    table = p.predict(p.jobs(str(folder), tiny, "public"), tiny, "public")
+    split = protocol_splits(tiny, "public")[0]
+    crops = [tiny.samples[i].pixels for i in split.test]
+    predictions, _ = EmotionRecognizer(hub.load_model(folder), detector=object()).classify(crops)
+    s = scored(table)
+    for row, prediction in enumerate(predictions):
+        assert s.label_names[s.preds[row]] == prediction.label
+        np.testing.assert_allclose(s.probs[row], list(prediction.probs.values()), atol=1e-6)
+
+
+def test_the_table_names_every_test_image_with_its_target(tiny, save_weights):
+    labels = ("surprise", "neutral", "anger", "happiness")
+    folder = save_weights("w", {"data": "other"}, labels)
+    pairs = p.jobs(str(folder), tiny, "private")
+    table = p.predict(pairs, tiny, "private", "flip")
+    test = protocol_splits(tiny, "private")[0].test
+    assert list(table["sample_id"]) == [tiny.samples[i].sample_id for i in test]
+    assert list(table["target"]) == [tiny.samples[i].label for i in test]
+    assert list(table["subject_id"]) == [tiny.samples[i].subject_id for i in test]
+    assert list(table.columns[-4:]) == [f"logit_{name}" for name in labels]
+    assert table.attrs == {
+        "data": "tiny", "label_names": list(LABELS), "protocol": "private", "option": "flip",
+        "weights": "fer_cbam_paper-other", "scores": "logits", "sequence_overlap": 1.0,
+    }  # fmt: skip
+
+
+def test_weights_of_another_data_set_see_every_split(tiny, save_weights):
+    folder = save_weights("w", {"data": "other", "protocol": "paper", "split": "seed3"})
+    found = names(p.jobs(str(folder), tiny, "paper"))
+    assert found == ["seed0", "seed1", "seed2", "seed3", "seed4"]
+
+
+def test_weights_are_tested_on_their_own_split_only(tiny, save_weights):
+    folder = save_weights("w", {"data": "tiny", "protocol": "paper", "split": "seed3"})
+    jobs = p.jobs(str(folder), tiny, "paper")
+    assert names(jobs) == ["seed3"]
+    assert p.weights_name(jobs[0], tiny) == "fer_cbam_paper"
+
+
+def test_a_folder_of_runs_gives_each_split_to_its_own_weights(tiny, save_weights):
+    for k in range(5):
+        folder = save_weights(
+            f"runs/seed{k}", {"data": "tiny", "protocol": "paper", "split": f"seed{k}"}, seed=k
+        )
+    jobs = p.jobs(str(folder.parent), tiny, "paper")
+    assert [(job.split.name, job.loaded.folder.name) for job in jobs] == [
+        (f"seed{k}", f"seed{k}") for k in range(5)
+    ]
+
+
+def test_a_split_without_weights_is_an_error(tiny, save_weights):
+    for k in (0, 1, 2, 4):
+        folder = save_weights(
+            f"runs/seed{k}", {"data": "tiny", "protocol": "paper", "split": f"seed{k}"}
+        )
+    with pytest.raises(
+        WeightsError, match="expects each of seed0, seed1, seed2, seed3, seed4 once"
+    ):
+        p.jobs(str(folder.parent), tiny, "paper")
+
+
+def test_two_weights_for_one_split_are_an_error(tiny, save_weights):
+    for name in ("a", "b"):
+        folder = save_weights(f"runs/{name}", {"data": "tiny", "protocol": "public",
+                                               "split": "public"})  # fmt: skip
+    with pytest.raises(WeightsError, match=r"weights for splits public, public; .*each of public"):
+        p.jobs(str(folder.parent), tiny, "public")
+
+
+def test_test_images_that_were_trained_on_are_an_error(tiny, save_weights):
+    folder = save_weights("w", {"data": "tiny", "protocol": "paper", "split": "seed0"})
+    trained = set(protocol_splits(tiny, "paper")[0].train)
+    test = protocol_splits(tiny, "private")[0].test
+    overlap = len(trained & set(test))
+    assert overlap > 0
+    with pytest.raises(WeightsError, match=f"{overlap} of the {len(test)} test images of private"):
+        p.jobs(str(folder), tiny, "private")
+
+
+def test_the_official_splits_share_their_training_side(tiny, save_weights):
+    folder = save_weights("w", {"data": "tiny", "protocol": "public", "split": "public"})
+    assert names(p.jobs(str(folder), tiny, "private")) == ["private"]
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        (None, "does not say what the weights were trained on"),
+        ({"protocol": "paper"}, "does not say what the weights were trained on"),
+        (
+            {"data": "tiny", "protocol": "paper", "split": "seed9"},
+            "expected one of the splits seed0",
+        ),
+        ({"data": "tiny", "protocol": "everything"}, "its training side cannot be told"),
+        ({"data": "tiny", "protocol": "public", "split": "x"}, "that protocol has no such split"),
+    ],
+)
+def test_weights_that_cannot_be_checked_are_an_error(tiny, save_weights, training, message):
+    folder = save_weights("w", training)
+    with pytest.raises(WeightsError, match=message):
+        p.jobs(str(folder), tiny, "paper")
+
+
+def test_ferplus_and_fer2013_are_the_same_images(tiny, save_weights):
+    import dataclasses
+
+    fer2013 = dataclasses.replace(tiny, name="fer2013")
+    folder = save_weights("w", {"data": "ferplus", "protocol": "paper", "split": "seed0"})
+    with pytest.raises(WeightsError, match="were in its training side"):
+        p.jobs(str(folder), fer2013, "private")
+
+
+def test_a_folder_without_weights_is_an_error(tmp_path, tiny):
+    with pytest.raises(WeightsError, match="expected weights or one folder of weights for each"):
+        p.jobs(str(tmp_path), tiny, "paper")
