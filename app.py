@@ -20,6 +20,7 @@ from typing import Any
 
 import cv2
 import gradio as gr
+import numpy as np
 import torch
 
 from fer_cbam import page, smoothing
@@ -36,7 +37,8 @@ ASSETS = Path(page.__file__).parent / "assets"
 MODEL_CARD = Path(__file__).parent / "model_card.md"
 MAX_FRAME_BYTES, MAX_FRAME_PIXELS = 2_000_000, 2_000_000
 MAX_PHOTO_BYTES = 25_000_000
-MAX_FACES = 12  # explained in one photo; of a crowd the largest
+MAPS = ("gradcam", "spatial_attention")
+MAX_FACES = 12  # explained in one picture; of a crowd the largest
 LIVE_SIDE = 320  # pixels that a frame is searched at: one quick search
 
 # A photo may take a second and 150 MB; frames must not wait behind several of them.
@@ -65,7 +67,7 @@ Weights in use: `{name}`.
 
 
 def answer_frame(
-    recognizer: EmotionRecognizer, detector: FaceDetector, question: dict[str, Any]
+    recognizer: EmotionRecognizer, detector: FaceDetector, question: Any
 ) -> dict[str, Any]:
     """One webcam frame: drawn plain and explained, with smoothed probabilities.
 
@@ -73,31 +75,45 @@ def answer_frame(
     answer, at first empty), ``map`` (``"gradcam"`` or ``"spatial_attention"``).
     """
     try:
-        image = decode_image(
-            page.from_data_url(question["image"], MAX_FRAME_BYTES), MAX_FRAME_PIXELS
-        )
-        memory = smoothing.from_json(question["memory"])
+        image, memory, time, kind = read_frame(question)
     except FerError as error:
         return {"failed": True, "message": f"The camera's picture cannot be read: {error}"}
-    recognitions = recognizer.recognize(image, detector.detect(image), explain=True)
-    recognitions, memory = smoothing.smooth(
-        memory, recognitions, float(question["time"]), recognizer.uncertain_below
-    )
+    faces = detector.detect(image)[:MAX_FACES]
+    recognitions = recognizer.recognize(image, faces, explain=True)
+    recognitions, memory = smoothing.smooth(memory, recognitions, time, recognizer.uncertain_below)
     return {
         "failed": False,
         "message": "" if recognitions else "No face in view.",
         "plain": page.data_url(annotate(image, recognitions)),
-        "explained": page.data_url(
-            explain_all(recognizer, image, recognitions, str(question["map"]))
-        ),
+        "explained": page.data_url(explain_all(recognizer, image, recognitions, kind)),
         "faces": page.live_faces(recognitions),
         "memory": smoothing.to_json(memory),
     }
 
 
+def read_frame(question: Any) -> tuple[np.ndarray, list[smoothing.RememberedFace], float, str]:
+    """Image, memory, time and kind of map of a question, none of them taken on trust.
+
+    Raises:
+        FerError: anything is missing or of another kind.
+    """
+    question = question if isinstance(question, dict) else {}
+    data = page.from_data_url(question.get("image"), MAX_FRAME_BYTES)
+    time, kind = question.get("time"), question.get("map")
+    if not smoothing.is_number(time):
+        raise FerError(f"time: got {time!r}; expected seconds")
+    if kind not in MAPS:
+        raise FerError(f"map: got {kind!r}; expected one of {', '.join(MAPS)}")
+    memory = smoothing.from_json(question.get("memory"))
+    return decode_image(data, MAX_FRAME_PIXELS), memory, float(time), kind
+
+
 def explain_all(
-    recognizer: EmotionRecognizer, image: Any, recognitions: list[Recognition], kind: str
-) -> Any:
+    recognizer: EmotionRecognizer,
+    image: np.ndarray,
+    recognitions: list[Recognition],
+    kind: str,
+) -> np.ndarray:
     """The image with the chosen map over each face, for the emotion that is shown as its answer."""
     for recognition in recognitions:
         label = recognition.prediction.label
@@ -110,15 +126,15 @@ def explain_all(
     return image
 
 
-def answer_photo(recognizer: EmotionRecognizer, question: dict[str, Any]) -> dict[str, Any]:
+def answer_photo(recognizer: EmotionRecognizer, question: Any) -> dict[str, Any]:
     """A photo: its faces, what each resembles, and what spoke for every emotion.
 
-    question: ``image`` (data URL).
+    question: ``{"image": data URL}``.
     """
     with _one_photo:
         try:
-            data = page.from_data_url(question["image"], MAX_PHOTO_BYTES)
-            image = decode_image(data)
+            question = question if isinstance(question, dict) else {}
+            image = decode_image(page.from_data_url(question.get("image"), MAX_PHOTO_BYTES))
         except FerError as error:
             message = f"This file cannot be read as a photo. {error}"
             return {"failed": True, "message": message, "result": ""}
@@ -131,7 +147,7 @@ def answer_photo(recognizer: EmotionRecognizer, question: dict[str, Any]) -> dic
         return {
             "failed": False,
             "message": page.photo_message(len(faces), len(recognitions)),
-            "result": page.photo_result(image, recognitions, gradcams),
+            "result": page.photo_result(image, recognitions, gradcams) if faces else "",
         }
 
 

@@ -104,12 +104,13 @@ def from_json(values: Any) -> list[RememberedFace]:
 def _remembered(value: Any) -> RememberedFace:
     match value:
         case {"box": [_, _, _, _] as box, "probs": dict() as probs, "time": time}:
-            if all(_is_number(v) for v in (*box, *probs.values(), time)):
+            if all(is_number(v) for v in (*box, *probs.values(), time)):
                 x1, y1, x2, y2 = map(float, box)
                 return RememberedFace((x1, y1, x2, y2), probs, float(time))
     raise FerError("memory: expected faces with a box of 4 numbers, probs and a time")
 
 
-def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """A finite number of a size that box, probability or time may have."""
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and -1e15 < value < 1e15

@@ -120,6 +120,7 @@ FACE = {"box": [0, 0, 1, 1], "probs": {"anger": 1}, "time": 0}
         [FACE | {"box": [0, 0, 1, float("nan")]}],
         [FACE | {"time": float("inf")}],
         [FACE | {"time": True}],
+        [FACE | {"time": 10**400}],
         [FACE | {"probs": [1]}],
         [FACE | {"probs": {"anger": None}}],
         [FACE] * (smoothing.MAX_FACES + 1),

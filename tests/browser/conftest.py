@@ -1,0 +1,182 @@
+"""A real browser, a camera that plays a file, and the app in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ASTRONAUT = ROOT / "fer_cbam" / "assets" / "astronaut.jpg"
+LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
+START_SECONDS = 180  # torch and gradio load slowly on a busy machine
+
+
+def chromium_path() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+def write_mjpeg(path: Path, frames: list[np.ndarray]) -> Path:
+    """BGR frames as Chromium's fake camera reads them: JPEG after JPEG, played in a circle."""
+    path.write_bytes(b"".join(cv2.imencode(".jpg", frame)[1].tobytes() for frame in frames))
+    return path
+
+
+def astronaut_frames(count: int = 30) -> list[np.ndarray]:
+    """640x480 BGR: the example photograph, slowly moving from side to side."""
+    photo = cv2.resize(cv2.imread(str(ASTRONAUT)), (640, 640), interpolation=cv2.INTER_CUBIC)
+    shifts = (40 * np.sin(2 * np.pi * np.arange(count) / count)).round().astype(int)
+    return [np.roll(photo[:480], shift, axis=1) for shift in shifts]
+
+
+def video_frames(path: Path) -> list[np.ndarray]:
+    """640x480 BGR: a video, with black above and below where it is wider."""
+    capture, frames = cv2.VideoCapture(str(path)), []
+    while (read := capture.read())[0]:
+        height, width = read[1].shape[:2]
+        scale = min(640 / width, 480 / height)
+        small = cv2.resize(read[1], (round(width * scale), round(height * scale)))
+        top, left = (480 - small.shape[0]) // 2, (640 - small.shape[1]) // 2
+        bottom, right = 480 - small.shape[0] - top, 640 - small.shape[1] - left
+        frames.append(cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_CONSTANT))
+    return frames
+
+
+@contextmanager
+def running_app(weights: str | Path, temporary: Path) -> Iterator[str]:
+    """``python app.py`` on a free port; gives its address. Ended with SIGTERM, as a service is."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "app.py", "--weights", str(weights), "--port", str(port)]
+    environment = os.environ | {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
+    log_file = temporary.with_suffix(".log")
+    with log_file.open("wb") as log:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(address, server, log_file)
+        yield address
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=60)
+
+
+def wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except (urllib.error.URLError, TimeoutError):
+            time.sleep(0.3)
+        else:
+            return
+    raise RuntimeError(f"the app does not answer at {address}:\n{log.read_text()}")
+
+
+@contextmanager
+def running_browser(camera: Path):
+    """Headless Chromium whose camera plays an MJPEG file."""
+    from playwright.sync_api import sync_playwright
+
+    arguments = [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera}",
+        "--no-sandbox",
+        "--disable-quic",
+        "--disable-background-networking",
+        "--no-first-run",
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=arguments)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chromium() -> str:
+    pytest.importorskip("playwright", reason="playwright is not installed: no browser tests")
+    pytest.importorskip("gradio", reason="gradio is not installed: no app to look at")
+    path = chromium_path()
+    if not path:
+        pytest.skip("no Chromium or Chrome in PATH: no browser tests")
+    return path
+
+
+@pytest.fixture(scope="session")
+def temporary(tmp_path_factory) -> Path:
+    """The app's folder for temporary files."""
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="session")
+def address(chromium, temporary, tmp_path_factory) -> Iterator[str]:
+    """The app with weights that were not trained: these tests are about the page."""
+    import timm
+    import torch
+
+    from fer_cbam import hub
+    from fer_cbam.labels import LABEL_SETS
+
+    torch.manual_seed(3)
+    model, folder = timm.create_model("fer_cbam_paper"), tmp_path_factory.mktemp("weights")
+    hub.save_model(model, folder, LABEL_SETS["ckplus48"], {"landmarks": LANDMARKS})
+    with running_app(folder, temporary) as address:
+        yield address
+    assert list(temporary.rglob("*")) == [], "the app left something behind"
+
+
+@pytest.fixture(scope="session")
+def browser(chromium, tmp_path_factory):
+    camera = write_mjpeg(tmp_path_factory.mktemp("camera") / "a.mjpeg", astronaut_frames())
+    with running_browser(camera) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(address) -> Iterator[Callable]:
+    """Opens the app in a browser. What a page may not do is checked when the test is over: log an
+    error, or ask another computer for anything."""
+    opened, errors, strangers = [], [], []
+
+    def note_request(request) -> None:
+        url = urlsplit(request.url)
+        if url.scheme not in ("data", "blob") and url.hostname != "127.0.0.1":
+            strangers.append(request.url)
+
+    def opener(browser, script: str | None = None, **options):
+        page = browser.new_context(**options).new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", note_request)
+        if script:
+            page.add_init_script(script)
+        page.goto(address)
+        page.wait_for_selector(".fer-webcam")
+        opened.append(page)
+        return page
+
+    yield opener
+    for page in opened:
+        page.context.close()
+    assert errors == []
+    assert strangers == []

@@ -1,0 +1,131 @@
+"""The command line: answers, errors and exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from fer_cbam import cli, hub
+from fer_cbam.labels import LABEL_SETS
+from fer_cbam.recognizer import EmotionRecognizer
+from fer_cbam.render import annotate, overlay
+
+ASTRONAUT = Path(__file__).parents[1] / "fer_cbam" / "assets" / "astronaut.jpg"
+LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    torch.manual_seed(3)
+    folder = tmp_path_factory.mktemp("weights")
+    extra = {"landmarks": LANDMARKS}
+    return hub.save_model(
+        timm.create_model("fer_cbam_paper"), folder, LABEL_SETS["ckplus48"], extra
+    )
+
+
+@pytest.fixture(scope="module")
+def empty_room(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("photos") / "room.png"
+    Image.new("RGB", (320, 240), (120, 130, 110)).save(path)
+    return path
+
+
+def test_json_says_what_the_recogniser_says(weights, empty_room, capsys):
+    arguments = ["predict", "--json", "--weights", str(weights), str(ASTRONAUT), str(empty_room)]
+    assert cli.main(arguments) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    (expected,) = EmotionRecognizer.from_pretrained(weights)(ASTRONAUT)
+    assert first == {
+        "photo": str(ASTRONAUT),
+        "faces": [
+            {
+                "box": [round(v, 1) for v in expected.face.box],
+                "score": round(expected.face.score, 4),
+                "landmarks": [[round(float(v), 1) for v in p] for p in expected.face.landmarks],
+                "label": expected.prediction.label,
+                "confidence": round(expected.prediction.confidence, 4),
+                "uncertain": False,
+                "probs": {k: round(v, 4) for k, v in expected.prediction.probs.items()},
+            }
+        ],
+    }
+    assert sum(first["faces"][0]["probs"].values()) == pytest.approx(1, abs=1e-3)
+    assert second == {"photo": str(empty_room), "faces": []}
+
+
+def test_text_names_the_three_most_probable(weights, empty_room, capsys):
+    assert cli.main(["predict", "--weights", str(weights), str(ASTRONAUT), str(empty_room)]) == 0
+    head, face, none = capsys.readouterr().out.splitlines()
+    (expected,) = EmotionRecognizer.from_pretrained(weights)(ASTRONAUT)
+    ranked = sorted(expected.prediction.probs.items(), key=lambda item: -item[1])[:3]
+    assert head == f"{ASTRONAUT}: 1 face"
+    assert face.endswith("  " + ", ".join(f"{label} {prob:.2f}" for label, prob in ranked))
+    assert none == f"{empty_room}: no face found"
+
+
+def test_one_bad_photo_and_the_others_are_still_answered(weights, tmp_path, capsys):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(ASTRONAUT.read_bytes()[:20_000])
+    missing = tmp_path / "missing.jpg"
+    photos = [str(broken), str(missing), str(ASTRONAUT)]
+    assert cli.main(["predict", "--json", "--weights", str(weights), *photos]) == 1
+    captured = capsys.readouterr()
+    answers = [json.loads(line) for line in captured.out.splitlines()]
+    assert [answer["photo"] for answer in answers] == photos
+    assert [sorted(answer) for answer in answers] == [["error", "photo"]] * 2 + [["faces", "photo"]]
+    assert "truncated" in answers[0]["error"] and "no such file" in answers[1]["error"]
+    assert len(captured.err.splitlines()) == 2
+    for line, photo in zip(captured.err.splitlines(), photos, strict=False):
+        assert line.startswith("fer-cbam: ") and photo in line
+
+
+def test_explanations_are_the_photo_with_its_map(weights, tmp_path, capsys):
+    same_name = tmp_path / "elsewhere" / "astronaut.png"
+    same_name.parent.mkdir()
+    Image.open(ASTRONAUT).save(same_name)
+    out = tmp_path / "new" / "folder"
+    photos = [str(ASTRONAUT), str(same_name)]
+    assert cli.main(["predict", "--weights", str(weights), "--explain", str(out), *photos]) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "astronaut-2.face1.gradcam.png",
+        "astronaut-2.face1.spatial_attention.png",
+        "astronaut.face1.gradcam.png",
+        "astronaut.face1.spatial_attention.png",
+    ]
+    image = np.asarray(Image.open(ASTRONAUT))
+    (expected,) = EmotionRecognizer.from_pretrained(weights)(image, explain=True)
+    picture = annotate(overlay(image, expected, expected.saliencies[0]), [expected])
+    written = np.asarray(Image.open(out / "astronaut.face1.gradcam.png"))
+    np.testing.assert_array_equal(written, picture)
+    assert not np.array_equal(written, image)
+
+
+def test_nowhere_to_write_explanations(weights, tmp_path, capsys):
+    occupied = tmp_path / "file"
+    occupied.write_text("a file, no folder")
+    arguments = ["predict", "--weights", str(weights), "--explain", str(occupied), str(ASTRONAUT)]
+    assert cli.main(arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("fer-cbam: ")
+    assert str(occupied) in captured.err
+
+
+def test_unknown_weights(tmp_path, capsys):
+    assert cli.main(["predict", "--weights", "fer_cbam_none.nowhere", str(ASTRONAUT)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "" and "'fer_cbam_none.nowhere': neither embedded" in captured.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["predict"], ["guess"], ["predict", "--nothing", "a"]])
+def test_wrong_arguments(arguments, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(arguments)
+    assert leaving.value.code == 2
+    assert "usage: fer-cbam" in capsys.readouterr().err
