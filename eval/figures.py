@@ -150,7 +150,8 @@ def confusion(report: Mapping[str, Any]) -> Figure:
 def roc(table: pd.DataFrame, report: Mapping[str, Any]) -> Figure:
     """ROC curves, each emotion against the rest, whole and the corner that matters.
 
-    The curves are of all splits together; the AUC in the legend is the report's.
+    The curves are of all splits together; the AUC in the legend is the report's, which is the mean
+    over the splits.
     """
     with rc_context(RC):
         figure, axes = _figure(1, 2, 10, 4.6, heading(report))

@@ -194,7 +194,7 @@ def one_vs_rest(
 
 
 def _sample_mean(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    return values.mean() if weights is None else values @ weights / weights.sum(axis=0)
+    return values.mean() if weights is None else _ratio(values @ weights, weights.sum(axis=0))
 
 
 def log_loss(
@@ -234,5 +234,5 @@ def ece(
     members = (np.arange(bins)[:, None] == index).astype(np.float64)
     gap = correct.astype(np.float64) - confidence
     w = np.ones((len(gap), 1)) if weights is None else weights
-    value = np.abs((members * gap) @ w).sum(axis=0) / w.sum(axis=0)
+    value = _ratio(np.abs((members * gap) @ w).sum(axis=0), w.sum(axis=0))
     return value[0] if weights is None else value

@@ -1,8 +1,11 @@
 """A table of predictions -> every number, with its interval, as JSON that is easy to compare.
 
 Where each image is predicted once (one split, or the folds of a cross-validation), the splits are
-pooled. Where test sides overlap (random splits by several seeds), the value is the mean over the
-splits. Mean and standard deviation (n - 1) over splits are given wherever there are several.
+pooled, except for AUC and AP: those rank images, and scores of networks that were trained apart do
+not stand on one scale, so they are the mean over the folds (Forman and Scholz, "Apples-to-apples in
+cross-validation studies", SIGKDD Explorations 12(1), 2010). Where test sides overlap (random splits
+by several seeds), everything is the mean over the splits. Mean and standard deviation (n - 1) over
+splits are given wherever there are several.
 """
 
 from __future__ import annotations
@@ -70,13 +73,6 @@ def measure(s: Scored, weights: np.ndarray | None = None) -> dict[str, np.ndarra
     return values
 
 
-def _measured(table: pd.DataFrame) -> tuple[list[tuple[np.ndarray, Scored]], bool]:
-    """Row numbers and arrays of what is measured as one, and whether splits are pooled in it."""
-    if table["sample_id"].is_unique:
-        return [(np.arange(len(table)), scored(table))], True
-    return _by_split(table), False
-
-
 def _by_split(table: pd.DataFrame) -> list[tuple[np.ndarray, Scored]]:
     """Row numbers and arrays of each split, in the order of the table."""
     numbers = [np.flatnonzero(table["split"] == name) for name in table["split"].unique()]
@@ -88,9 +84,18 @@ def _by_split(table: pd.DataFrame) -> list[tuple[np.ndarray, Scored]]:
     return parts
 
 
-def _mean(values: list[np.ndarray]) -> np.ndarray:
-    """Mean over splits of what is defined, NaN where nothing is."""
-    stacked = np.stack(values)
+def _mean_over(
+    parts: Sequence[tuple[np.ndarray, Scored]], names: Sequence[str], weights: np.ndarray | None
+) -> np.ndarray:
+    """Each metric's mean over parts of a table, ``(M,)`` or ``(R, M)``.
+
+    What is defined in some parts only is averaged over those; NaN where it is in none.
+    """
+    found = []
+    for rows, arrays in parts:
+        measured = measure(arrays, None if weights is None else weights[rows])
+        found.append(np.stack([np.asarray(measured[name]) for name in names], axis=-1))
+    stacked = np.stack(found)
     defined = ~np.isnan(stacked)
     total = np.where(defined, stacked, 0.0).sum(0)
     return np.divide(total, defined.sum(0), out=np.full(total.shape, np.nan), where=defined.any(0))
@@ -104,16 +109,17 @@ def report(table: pd.DataFrame, n_resamples: int = RESAMPLES, seed: int = 0) -> 
     """
     if not len(table) or table.duplicated(["split", "sample_id"]).any():
         raise DataError("predictions: none, or an image twice in a split; expected each once")
-    parts, pooled = _measured(table)
     splits = _by_split(table)
-    names = list(measure(parts[0][1]))
+    pooled = table["sample_id"].is_unique
+    whole = [(np.arange(len(table)), scored(table))]
+    names = list(measure(whole[0][1]))
+    ranking = np.array([not {"auc", "ap"}.isdisjoint(name.split("_")) for name in names])
 
-    def values(of: pd.DataFrame, weights: np.ndarray | None) -> np.ndarray:
-        found = []
-        for rows, arrays in parts:
-            measured = measure(arrays, None if weights is None else weights[rows])
-            found.append(np.stack([np.asarray(measured[name]) for name in names], axis=-1))
-        return _mean(found)
+    def values(_table: pd.DataFrame, weights: np.ndarray | None) -> np.ndarray:
+        over = _mean_over(splits, names, weights)
+        if not pooled or len(splits) == 1:
+            return over
+        return np.where(ranking, over, _mean_over(whole, names, weights))
 
     value = values(table, None)
     low, high = bootstrap(table, values, n_resamples, seed)
@@ -144,7 +150,7 @@ def _layout(
     columns = [*known, "other"] if len(labels) > len(known) else list(known)
     subjects = table["subject_id"].dropna().nunique()
     unit = "subjects" if table["subject_id"].notna().all() else "images"
-    several = "pooled over splits" if pooled else "mean over splits"
+    several = "pooled over splits, AUC and AP mean over splits" if pooled else "mean over splits"
     return {
         **{key: table.attrs[key] for key in ("data", "protocol", "weights", "option")},
         "n": len(table),

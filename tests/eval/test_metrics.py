@@ -161,3 +161,12 @@ def test_curves_are_those_of_scikit_learn():
 def test_softmax_of_large_logits():
     got = m.softmax(np.array([[1000.0, 999.0], [-1000.0, -1000.0]]))
     np.testing.assert_allclose(got, [[1 / (1 + np.exp(-1)), 1 / (1 + np.e)], [0.5, 0.5]], **EXACT)
+
+
+def test_an_empty_resample_has_no_value():
+    s = case("plain")
+    weights = np.ones((len(s.targets), 2))
+    weights[:, 1] = 0
+    got = measure(s, weights)
+    assert [name for name, value in got.items() if not np.isnan(value[1])] == []
+    assert [name for name, value in got.items() if np.isnan(value[0])] == []

@@ -29,7 +29,7 @@ def two_splits(ids):
 
 def test_disjoint_splits_are_pooled():
     got = r.report(two_splits("abcdef"), n_resamples=50)
-    assert got["value"] == "pooled over splits"
+    assert got["value"] == "pooled over splits, AUC and AP mean over splits"
     accuracy = got["metrics"]["accuracy"]
     assert accuracy["value"] == accuracy["mean"] == pytest.approx(0.5)
     assert accuracy["sd"] == pytest.approx(np.std([2 / 3, 1 / 3], ddof=1))
@@ -38,6 +38,19 @@ def test_disjoint_splits_are_pooled():
     assert precision["value"] == pytest.approx(2 / 5)
     assert precision["mean"] == pytest.approx((1 / 2 + 1 / 3) / 2)
     assert got["n"] == got["images"] == 6
+
+
+def test_auc_never_compares_scores_of_two_folds():
+    # In each fold the ranking is perfect; the second fold's scores are all below the first's.
+    names = ["anger", "happiness"] * 2
+    logits = [[5.0, 3.0, 0.0], [4.0, 4.5, 0.0], [1.0, 3.0, 0.0], [0.0, 4.5, 0.0]]
+    got = r.report(make_table(names, logits, splits=["fold0"] * 2 + ["fold1"] * 2), n_resamples=50)
+    auc = got["classes"]["anger"]["auc"]
+    assert auc["value"] == auc["mean"] == 1.0
+    # Drawn together, half of the pairs across the folds would be the wrong way round.
+    together = r.measure(scored(make_table(names, logits)))
+    assert together["auc_anger"] == pytest.approx(3 / 4)
+    assert got["metrics"]["accuracy"]["value"] == pytest.approx(3 / 4)
 
 
 def test_overlapping_splits_are_averaged():
