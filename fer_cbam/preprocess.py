@@ -31,7 +31,10 @@ class Preprocess:
     input_size: ``(C, H, W)`` with C 1 (grey) or 3 (RGB). mean, std: per channel, of pixels in
     [0, 1]. interpolation: "bilinear" or "bicubic", antialiased (only used where a crop is not
     ``(H, W)`` already). landmarks: where the five landmarks of :class:`~fer_cbam.types.Face` lie
-    in a crop of the training data, as fractions of its side, ``(5, 2)``.
+    in a crop of the training data, as fractions of its side, ``(5, 2)``. crop_from_box: the crop of
+    the training data as seen from the detected box: its side, and how far its centre lies to the
+    right and below, in multiples of the square root of the box's area; empty for a detector whose
+    boxes were not measured. ``python -m eval.alignment`` measures both.
     """
 
     input_size: tuple[int, int, int] = (1, 48, 48)
@@ -39,6 +42,7 @@ class Preprocess:
     std: tuple[float, ...] = (1.0,)
     interpolation: str = "bilinear"
     landmarks: tuple[tuple[float, float], ...] = ()
+    crop_from_box: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         channels = self.input_size[0]
@@ -51,6 +55,15 @@ class Preprocess:
             raise WeightsError(
                 f"preprocessing: interpolation {self.interpolation!r}; "
                 f"expected one of {sorted(_PIL_FILTERS)}"
+            )
+        if not all(value > 0 for value in self.std):
+            raise WeightsError(f"preprocessing: std {self.std}; expected numbers above 0")
+        if self.landmarks and np.shape(self.landmarks) != (5, 2):
+            raise WeightsError(f"preprocessing: landmarks {self.landmarks}; expected 5 pairs")
+        if self.crop_from_box and not (len(self.crop_from_box) == 3 and self.crop_from_box[0] > 0):
+            raise WeightsError(
+                f"preprocessing: crop_from_box {self.crop_from_box}; expected a side above 0 and "
+                "the two offsets of its centre"
             )
 
     @classmethod
@@ -68,9 +81,12 @@ class Preprocess:
                 std=tuple(cfg["std"]),
                 interpolation=cfg["interpolation"],
                 landmarks=tuple((float(x), float(y)) for x, y in config.get("landmarks", ())),
+                crop_from_box=tuple(float(v) for v in config.get("crop_from_box", ())),
             )
         except KeyError as error:
             raise WeightsError(f"config.json: key {error} is missing") from error
+        except (TypeError, ValueError) as error:
+            raise WeightsError(f"config.json: preprocessing values: {error}") from error
 
     def __call__(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Crops, each uint8 ``(h, w)`` grey or ``(h, w, 3)`` RGB -> float32 ``(B, C, H, W)``.
@@ -99,31 +115,64 @@ class Preprocess:
         return np.asarray(resized)
 
     def align(self, image: np.ndarray, face: Face) -> tuple[np.ndarray, np.ndarray]:
-        """Cut a face out as the training crops were cut: its landmarks go where theirs are.
+        """Cut a face out as the training crops were cut.
 
         image: RGB uint8 ``(H, W, 3)``. Returns the crop, uint8 ``(S, S, 3)`` with S the input
-        height, and the float64 ``(2, 3)`` affine from crop pixels to image pixels. The transform
-        is a similarity (shift, rotation, one scale), least squares over the five landmarks
-        (Umeyama 1991, https://doi.org/10.1109/34.88573). What lies outside the image repeats its
-        edge.
+        height, and the float64 ``(2, 3)`` affine from crop pixels to image pixels (both counted by
+        their centres). The transform is a similarity (shift, rotation, one scale) that takes the
+        landmarks to where they lie in the training crops, in the least squares (Umeyama 1991,
+        https://doi.org/10.1109/34.88573). With ``crop_from_box`` only its rotation is kept, while
+        centre and side come from the box: an open mouth or a turned head moves the landmarks, not
+        the box. What lies outside the image repeats its edge.
+
+        Raises:
+            ImageError: the face has no extent.
+            WeightsError: there are no landmarks to align to.
         """
+        if not self.landmarks:
+            raise WeightsError("preprocessing: no landmarks in config.json to align faces to")
         side = self.input_size[1]
         target = np.asarray(self.landmarks, np.float64) * side - 0.5
         to_image = similarity(target, face.landmarks.astype(np.float64))
-        # A large face is cut at a multiple of the crop's side and averaged down: sampling it at
-        # 48x48 directly would alias.
-        factor = max(1, int(np.ceil(np.hypot(to_image[0, 0], to_image[1, 0]))))
-        centre = (factor - 1) / 2  # of a fine pixel block, in fine pixels
-        fine = to_image.copy()
-        fine[:, :2] /= factor
-        fine[:, 2] -= fine[:, :2] @ (centre, centre)
-        crop = cv2.warpAffine(
-            image, fine, (side * factor, side * factor),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
-        if factor > 1:
-            crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
-        return crop, to_image
+        if self.crop_from_box:
+            to_image = self._place_by_box(to_image, face)
+        return cut(image, to_image, side), to_image
+
+    def _place_by_box(self, to_image: np.ndarray, face: Face) -> np.ndarray:
+        """Keep the rotation of a similarity, take centre and side of the crop from the box."""
+        x1, y1, x2, y2 = face.box
+        if not (x2 > x1 and y2 > y1):
+            raise ImageError(f"alignment: box {face.box}; expected x1 < x2 and y1 < y2")
+        unit = np.sqrt((x2 - x1) * (y2 - y1))
+        side, *offset = np.multiply(self.crop_from_box, unit)
+        turn = to_image[:, :2] / np.hypot(*to_image[:, 0])
+        # Box edges lie half a pixel before the centres of the pixels that they enclose.
+        centre = np.array([x1 + x2, y1 + y2]) / 2 - 0.5 + turn @ offset
+        linear = turn * (side / self.input_size[1])
+        middle = (self.input_size[1] - 1) / 2
+        return np.column_stack([linear, centre - linear @ (middle, middle)])
+
+
+def cut(image: np.ndarray, to_image: np.ndarray, side: int) -> np.ndarray:
+    """Sample a square crop, uint8 ``(side, side, 3)``, through an affine ``(2, 3)`` from its pixels
+    to those of the image.
+
+    Sharpness is what the classifier feels most here: bilinear sampling and averaging cost it more
+    than any error of the alignment. So: bicubic, on a grid that is fine enough not to alias, then
+    Lanczos down to the side.
+    """
+    factor = max(1, int(np.ceil(np.hypot(to_image[0, 0], to_image[1, 0]))))
+    block_centre = (factor - 1) / 2  # of the fine pixels that make one pixel of the crop
+    fine = to_image.copy()
+    fine[:, :2] /= factor
+    fine[:, 2] -= fine[:, :2] @ (block_centre, block_centre)
+    crop = cv2.warpAffine(
+        image, fine, (side * factor, side * factor),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    if factor == 1:
+        return crop
+    return np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.LANCZOS))
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -136,18 +185,21 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     t = target[:, 0] + 1j * target[:, 1]
     s0, t0 = s - s.mean(), t - t.mean()
     spread = np.vdot(s0, s0).real
-    if spread == 0:
-        raise ImageError("alignment: all landmarks coincide; expected five different points")
-    a = np.vdot(s0, t0) / spread
+    a = np.vdot(s0, t0) / spread if spread > 0 else 0
+    if not (np.isfinite(a) and abs(a) > 0):
+        raise ImageError("alignment: landmarks coincide or are not finite; "
+                         "expected five different points")  # fmt: skip
     b = t.mean() - a * s.mean()
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
 def _to_channels(crop: np.ndarray, channels: int) -> np.ndarray:
     """uint8 grey or RGB -> uint8 ``(h, w)`` or ``(h, w, 3)``, grey by ITU-R 601 weights."""
-    if crop.dtype != np.uint8 or crop.ndim not in (2, 3) or crop.shape[2:] not in ((), (3,)):
+    shape_ok = crop.ndim in (2, 3) and crop.shape[2:] in ((), (3,)) and crop.size > 0
+    if crop.dtype != np.uint8 or not shape_ok:
         raise ImageError(
-            f"crop: got {crop.dtype} {crop.shape}; expected uint8 (H, W) or (H, W, 3) RGB"
+            f"crop: got {crop.dtype} {crop.shape}; expected uint8 (H, W) or (H, W, 3) RGB, "
+            "not empty"
         )
     if channels == 1:
         return crop if crop.ndim == 2 else cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
