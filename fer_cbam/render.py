@@ -64,15 +64,23 @@ def annotate(image: np.ndarray, recognitions: Sequence[Recognition]) -> np.ndarr
         color = color_of(recognition.prediction.label)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), _BLACK, thickness + 2)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
+    taken: list[tuple[int, int, int, int]] = []
     for recognition in recognitions:  # captions last: no box runs through one
-        # As wide as its face at most, so that neighbours keep their own, but never unreadable.
-        size = np.clip(recognition.face.size / 6, longest / 64, longest / 36)
-        _draw_caption(canvas, recognition, max(11, round(size)))
+        # About as wide as its face, but never unreadable.
+        width = recognition.face.box[2] - recognition.face.box[0]
+        size = max(11, round(np.clip(width / 7, longest / 64, longest / 36)))
+        taken.append(_draw_caption(canvas, recognition, size, taken))
     return canvas
 
 
-def _draw_caption(canvas: np.ndarray, recognition: Recognition, size: int) -> None:
-    """A caption above the box (below its upper edge where there is no room), within the image.
+def _draw_caption(
+    canvas: np.ndarray,
+    recognition: Recognition,
+    size: int,
+    taken: Sequence[tuple[int, int, int, int]] = (),
+) -> tuple[int, int, int, int]:
+    """A caption above the box, below it, or at its upper edge, whichever is the first within the
+    image that covers none of those ``taken``. Returns its x, y, width, height.
 
     Where the image is too narrow for it, the end of the text is lost.
     """
@@ -83,12 +91,22 @@ def _draw_caption(canvas: np.ndarray, recognition: Recognition, size: int) -> No
     pad = max(2, size // 4)
     width = min(right - left + 2 * pad, canvas.shape[1])
     height = min(bottom - top + 2 * pad, canvas.shape[0])
-    x1, y1 = (round(v) for v in recognition.face.box[:2])
+    x1, y1, _, y2 = (round(v) for v in recognition.face.box)
     x = min(max(x1, 0), canvas.shape[1] - width)
-    y = min(max(y1 - height if y1 >= height else y1, 0), canvas.shape[0] - height)
+    lowest = canvas.shape[0] - height
+    at_edge = min(max(y1, 0), lowest)
+    places = [(x, y, width, height) for y in (y1 - height, y2, at_edge) if 0 <= y <= lowest]
+    free = [place for place in places if not any(_overlap(place, other) for other in taken)]
+    place = (free or places)[0]
     patch = Image.new("RGB", (width, height), color)
     ImageDraw.Draw(patch).text((pad - left, pad - top), text, fill=ink_on(color), font=font)
-    canvas[y : y + height, x : x + width] = np.asarray(patch)
+    canvas[place[1] : place[1] + height, x : x + width] = np.asarray(patch)
+    return place
+
+
+def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+    """Whether two rectangles (x, y, width, height) share a pixel."""
+    return all(max(a[i], b[i]) < min(a[i] + a[i + 2], b[i] + b[i + 2]) for i in (0, 1))
 
 
 @lru_cache(maxsize=64)

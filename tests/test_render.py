@@ -160,8 +160,29 @@ def test_the_whole_caption_is_in_the_image(x, y):
     patch, (left, top) = caption_at(x, y)
     np.testing.assert_array_equal(patch, whole)
     assert left == min(max(x, 0), 320 - width)
-    above = y - height if y >= height else max(y, 0)  # else hangs from the box's upper edge
-    assert top == min(above, 240 - height)
+    # Above the box, else below it, else from its upper edge.
+    bottom = y + 70
+    free = [place for place in (y - height, bottom) if 0 <= place <= 240 - height]
+    assert top == (free[0] if free else min(max(y, 0), 240 - height))
+
+
+def test_captions_of_neighbours_do_not_cover_each_other():
+    grey = np.full((240, 320, 3), 128, np.uint8)
+    boxes = [(60, 100, 110, 160), (120, 102, 170, 162), (180, 98, 230, 158)]
+    found = [
+        recognition(box, label)
+        for box, label in zip(boxes, ("fear", "anger", "contempt"), strict=True)
+    ]
+    places: list[tuple[int, int, int, int]] = []
+    for r in found:
+        places.append(render._draw_caption(grey, r, 14, places))
+    for r, (x, y, width, height) in zip(found, places, strict=True):
+        alone = np.full((240, 320, 3), 128, np.uint8)
+        assert render._draw_caption(alone, r, 14)[2:] == (width, height)
+        patch = alone[(alone != 128).any(axis=(1, 2))][:, (alone != 128).any(axis=(0, 2))]
+        np.testing.assert_array_equal(grey[y : y + height, x : x + width], patch)
+    above = [y < box[1] for (_, y, _, _), box in zip(places, boxes, strict=True)]
+    assert above == [True, False, True]
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 200, 3), (200, 3, 3), (17, 17, 3)])

@@ -1,0 +1,84 @@
+"""Screenshots of the app, by hand: ``python -m tests.browser.screenshots [--all] [--out DIR]``.
+
+Everything shows the example photograph (NASA, public domain), also the camera, so that any of them
+may be published. README shows ``app.png``, the photo tab.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from fer_cbam.hub import DEFAULT_WEIGHTS
+from tests.browser.conftest import (
+    ROOT,
+    astronaut_frames,
+    launch_browser,
+    running_app,
+    write_mjpeg,
+)
+
+DESKTOP, PHONE = {"width": 940, "height": 740}, {"width": 390, "height": 844}
+
+
+def show_webcam(page) -> None:
+    page.get_by_role("button", name="Start camera").click()
+    page.wait_for_function("document.querySelector('.fer-rate').innerText.includes('fps')")
+    page.wait_for_timeout(3000)
+
+
+def show_photo(page) -> None:
+    page.get_by_role("tab", name="Photo").click()
+    page.get_by_role("button", name="Try the example").click()
+    page.wait_for_selector('.fer-photo[data-state="done"]')
+
+
+def show_about(page) -> None:
+    page.get_by_role("tab", name="About").click()
+
+
+SCENES = {"start": lambda _page: None, "webcam": show_webcam, "photo": show_photo,
+          "about": show_about}  # fmt: skip
+
+
+def shoot(browser: Browser, address: str, scene: str, file: Path, phone: bool, dark: bool) -> None:
+    page = browser.new_page(
+        viewport=PHONE if phone else DESKTOP, color_scheme="dark" if dark else "light"
+    )
+    page.goto(address)
+    page.wait_for_selector(".fer-webcam")
+    SCENES[scene](page)
+    page.wait_for_timeout(500)
+    page.mouse.move(0, 0)
+    page.screenshot(path=file, full_page=True)
+    page.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Screenshots of the app.")
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument("--all", action="store_true", help="every tab, dark and phone too")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        temporary = Path(folder) / "app"
+        temporary.mkdir()
+        camera = write_mjpeg(Path(folder) / "camera.mjpeg", astronaut_frames())
+        with running_app(args.weights, temporary) as address:
+            browser = launch_browser(playwright, camera)
+            shoot(browser, address, "photo", args.out / "app.png", phone=False, dark=False)
+            for scene in SCENES if args.all else ():
+                for phone in (False, True):
+                    for dark in (False, True):
+                        width, light = "phone" if phone else "desktop", "dark" if dark else "light"
+                        file = args.out / f"{scene}-{width}-{light}.png"
+                        shoot(browser, address, scene, file, phone, dark)
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
