@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from fer_cbam.errors import ImageError
-from fer_cbam.render import annotate, caption, close_up, color_of, overlay, shrink
+from fer_cbam.render import annotate, caption, close_up, color_of, overlay, percent, shrink
 from fer_cbam.types import Recognition, Saliency
 
 PHOTO_SIDE = 1280  # longest side of the photo as shown
@@ -74,12 +74,11 @@ def pick_bars(probs: Mapping[str, float], pick: str) -> str:
 def _bar(label: str, prob: float, pick: str | None = None) -> str:
     name = escape(label)
     color = "rgb({}, {}, {})".format(*color_of(label))
-    percent = f"{100 * prob:.0f} %" if prob >= 0.01 else "&lt; 1 %"
     row = (
         f'<span class="fer-name">{name}</span>'
         f'<span class="fer-track"><span class="fer-fill" '
         f'style="width: {100 * prob:.1f}%; background: {color}"></span></span>'
-        f'<span class="fer-percent">{percent}</span>'
+        f'<span class="fer-percent">{escape(percent(prob))}</span>'
     )
     if pick is None:
         return f'<li><span class="fer-bar">{row}</span></li>'
@@ -91,8 +90,9 @@ def _bar(label: str, prob: float, pick: str | None = None) -> str:
 
 
 def title_of(recognition: Recognition) -> str:
-    """The caption as HTML; the per cent sign stays with its number."""
-    return escape(caption(recognition)).replace(" %", "&nbsp;%")
+    """The caption as HTML; what belongs to the number stays with it."""
+    name, space, number = escape(caption(recognition)).partition(" ")
+    return name + space + number.replace(" ", "&nbsp;")
 
 
 def live_faces(recognitions: Sequence[Recognition], most: int = 3) -> str:

@@ -46,12 +46,19 @@ def ink_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
     return _BLACK if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else _WHITE
 
 
+def percent(prob: float) -> str:
+    """``97 %``; at the ends ``< 1 %`` and ``> 99 %``, as no answer is certain."""
+    if prob < 0.01:
+        return "< 1 %"
+    return "> 99 %" if prob >= 0.995 else f"{100 * prob:.0f} %"
+
+
 def caption(recognition: Recognition) -> str:
     """``happiness 97 %``, or ``uncertain`` below the weights' threshold."""
     prediction = recognition.prediction
     if prediction.uncertain:
         return "uncertain"
-    return f"{prediction.label} {100 * prediction.confidence:.0f} %"
+    return f"{prediction.label} {percent(prediction.confidence)}"
 
 
 def annotate(image: np.ndarray, recognitions: Sequence[Recognition]) -> np.ndarray:

@@ -124,6 +124,15 @@ def test_ink_has_the_better_contrast():
     assert render.ink_on(render.COLORS["sadness"]) == (255, 255, 255)
 
 
+@pytest.mark.parametrize(
+    ("prob", "text"),
+    [(0, "< 1 %"), (0.0099, "< 1 %"), (0.01, "1 %"), (0.5, "50 %"), (0.9949, "99 %"),
+     (0.995, "> 99 %"), (1, "> 99 %")],
+)  # fmt: skip
+def test_percent_is_never_certain(prob, text):
+    assert render.percent(prob) == text
+
+
 def test_captions():
     assert render.caption(recognition(confidence=0.966)) == "happiness 97 %"
     assert render.caption(recognition(uncertain=True)) == "uncertain"
