@@ -108,7 +108,7 @@ def train_split(
         device,
     )
     if distributed.rank() == 0:
-        extra = {**landmarks(dataset.name), "training": record(recipe, args, dataset, split)}
+        extra = {**alignment(dataset.name), "training": record(recipe, args, dataset, split)}
         hub.save_model(model, run_dir, dataset.label_names, extra)
 
 
@@ -128,12 +128,14 @@ def take(examples: Examples, indices: Any) -> Examples:
     return Examples(examples.x[indices], examples.target_probs[indices])
 
 
-def landmarks(dataset_name: str) -> dict[str, Any]:
-    """Where faces lie in the crops of a data set, for the root of config.json."""
-    path = Path(fer_cbam.__file__).parent / "data" / "landmarks.json"
+def alignment(dataset_name: str) -> dict[str, Any]:
+    """How faces lie in the crops of a data set, for the root of config.json; empty if unmeasured.
+
+    ``python -m eval.alignment`` measures it; see :class:`fer_cbam.preprocess.Preprocess`.
+    """
+    path = Path(fer_cbam.__file__).parent / "data" / "alignment.json"
     measured = json.loads(path.read_text(encoding="utf-8"))
-    known = measured.get({"ferplus": "fer2013"}.get(dataset_name, dataset_name))
-    return {"landmarks": known} if known else {}
+    return measured.get({"ferplus": "fer2013"}.get(dataset_name, dataset_name), {})
 
 
 def record(

