@@ -11,7 +11,8 @@ still recognised. Two ways to cut are compared, ``similarity`` (landmarks alone)
 crop cut where it was pasted: what resampling alone costs.
 
 Geometry needs no labels. It is fitted on the train side of each split and scored on its test side;
-what is printed for ``fer_cbam/data/landmarks.json`` is fitted on the train side of the first split.
+the geometry that is printed, for ``fer_cbam/data/alignment.json``, is fitted on the train side of
+the first split.
 """
 
 from __future__ import annotations

@@ -121,9 +121,9 @@ class Preprocess:
         height, and the float64 ``(2, 3)`` affine from crop pixels to image pixels (both counted by
         their centres). The transform is a similarity (shift, rotation, one scale) that takes the
         landmarks to where they lie in the training crops, in the least squares (Umeyama 1991,
-        https://doi.org/10.1109/34.88573). With ``crop_from_box`` only its rotation is kept, while
-        centre and side come from the box: an open mouth or a turned head moves the landmarks, not
-        the box. What lies outside the image repeats its edge.
+        https://doi.org/10.1109/34.88573). With ``crop_from_box`` only its rotation is kept, and
+        centre and side come from the box; ``python -m eval.alignment`` says which of the two
+        serves a data set better. What lies outside the image repeats its edge.
 
         Raises:
             ImageError: the face has no extent.
@@ -157,9 +157,9 @@ def cut(image: np.ndarray, to_image: np.ndarray, side: int) -> np.ndarray:
     """Sample a square crop, uint8 ``(side, side, 3)``, through an affine ``(2, 3)`` from its pixels
     to those of the image.
 
-    Sharpness is what the classifier feels most here: bilinear sampling and averaging cost it more
-    than any error of the alignment. So: bicubic, on a grid that is fine enough not to alias, then
-    Lanczos down to the side.
+    Bicubic on a grid that is fine enough not to alias, then Lanczos down to the side: bilinear
+    sampling and averaging blurred CK+48 faces so that 5 points of accuracy more were lost than by
+    any misplacement of the crop.
     """
     factor = max(1, int(np.ceil(np.hypot(to_image[0, 0], to_image[1, 0]))))
     block_centre = (factor - 1) / 2  # of the fine pixels that make one pixel of the crop
