@@ -123,5 +123,6 @@ def save_model(
     with tempfile.TemporaryDirectory(dir=folder) as partial:
         save_for_hf(stored, partial, model_config=model_config, safe_serialization=True)
         for name in (pretrained.WEIGHTS_FILE, pretrained.CONFIG_FILE):
+            (Path(partial) / name).chmod(0o644)  # safetensors writes for its owner only
             (Path(partial) / name).replace(folder / name)
     return folder

@@ -64,6 +64,10 @@ def test_only_the_two_files_are_left(folder):
     assert sorted(p.name for p in folder.iterdir()) == ["config.json", "model.safetensors"]
 
 
+def test_files_can_be_read_by_all(folder):
+    assert all(p.stat().st_mode & 0o777 == 0o644 for p in folder.iterdir())
+
+
 def test_labels_of_another_data_set_replace_the_registered_ones(tmp_path):
     """Seven classes as registered, but not the registered names."""
     names = tuple("abcdefg")
