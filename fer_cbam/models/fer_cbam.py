@@ -350,5 +350,5 @@ def _check_tensors(state_dict: dict[str, Tensor], model: Any) -> dict[str, Tenso
 
 @register_model
 def fer_cbam_paper(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """The network of Joy and Obasi (2025): 0.59 M parameters, 48x48 grey, 7 classes."""
+    """The network of Joy and Obasi (2025): 0.58 M parameters, 48x48 grey, 7 classes."""
     return _create("fer_cbam_paper", pretrained, **kwargs)
