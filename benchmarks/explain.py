@@ -43,7 +43,7 @@ def main() -> None:
 
     def reference() -> None:
         with GradCAM(model=model, target_layers=[layer]) as cam:
-            cam(x.clone())
+            cam(x.clone().requires_grad_(), None)
 
     ways: dict[str, Callable[[], object]] = {
         "forward": forward,
