@@ -93,7 +93,7 @@ def train_split(
             split.train,
             recipe.validation,
             seed=recipe.seed,
-            by_subject=recipe.validation_by_subject,
+            by_subject=False,
         )
     print(f"{split.name}: {len(train)} to train on, "
           f"{0 if held_out is None else len(held_out)} held out of them", flush=True)  # fmt: skip

@@ -44,8 +44,7 @@ class Recipe:
     early_stopping: epochs without a better validation loss before training ends, 0 for never; a
     reduction of the learning rate starts the count again.
     validation: share of the training side held out; with it the weights of the best validation
-    loss are kept, without it those of the last epoch. validation_by_subject: hold out whole
-    subjects rather than a stratified random share of the images. ema: decay of the average of
+    loss are kept, without it those of the last epoch. ema: decay of the average of
     weights that is evaluated and kept, 0 for none. mixup: alpha of the Beta distribution, 0 for
     none, off in the last ``mixup_off`` epochs.
     """
@@ -64,7 +63,6 @@ class Recipe:
     plateau_min_lr: float = 1e-5
     early_stopping: int = 0
     validation: float = 0.0
-    validation_by_subject: bool = False
     label_smoothing: float = 0.0
     mixup: float = 0.0
     mixup_off: int = 0

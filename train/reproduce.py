@@ -2,8 +2,8 @@
 
     python -m train.reproduce --data ckplus48.zip
 
-Trains the paper's network under both protocols (15 models, some 50 minutes on two cores; what is
-trained already is not trained again), evaluates it and the baselines, and writes the numbers into
+Trains the paper's network under both protocols (15 models; what is trained already
+is not trained again), evaluates it and the baselines, and writes the numbers into
 README and model card.
 """
 
