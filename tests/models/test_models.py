@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 import fer_cbam  # noqa: F401  registers the models
+from fer_cbam.models.fer_cbam import FlattenHead, InputNorm
 
 NAMES = timm.list_models("fer_cbam*")
 TAGGED = timm.list_models("fer_cbam*", include_tags=True)
@@ -107,10 +108,14 @@ def test_default_cfg(name):
     torch.testing.assert_close(model(x), embedding)
     model.reset_classifier(0, "")
     torch.testing.assert_close(model(x), features)
+    model.reset_classifier(7, "flatten" if isinstance(model.head, FlattenHead) else "avg")
+    assert model(x).shape == (2, 7)
+
+
+def test_a_head_that_flattens_refuses_other_pooling():
+    model = create("fer_cbam_paper", num_classes=0, global_pool="")
     with pytest.raises(ValueError, match="with 7 classes: this head flattens"):
         model.reset_classifier(7)
-    model.reset_classifier(7, "flatten")
-    assert model(x).shape == (2, 7)
     with pytest.raises(ValueError, match="'avg'"):
         model.reset_classifier(7, "avg")
 
@@ -339,13 +344,14 @@ def test_drop_rate(name, drop_rate):
     features = model.forward_features(sample_input(model, 1)).detach()
     embedding = model.forward_head(features.expand(2000, -1, -1, -1), pre_logits=True)
     model.train()
-    torch.testing.assert_close(
-        model.forward_head(features.expand(2000, -1, -1, -1), pre_logits=True), embedding
-    )
+    if isinstance(model.head, FlattenHead):  # timm's own head drops before the embedding too
+        torch.testing.assert_close(
+            model.forward_head(features.expand(2000, -1, -1, -1), pre_logits=True), embedding
+        )
     dropped = model.forward_head(features.expand(2000, -1, -1, -1))
     zero = dropped == 0
     torch.testing.assert_close(dropped[~zero], embedding[~zero] / (1 - drop_rate))
-    assert zero.float().mean().item() == pytest.approx(drop_rate, abs=0.01)
+    assert zero[embedding != 0].float().mean().item() == pytest.approx(drop_rate, abs=0.01)
 
 
 @every_model
@@ -375,7 +381,9 @@ def test_saved_with_other_options(name, tmp_path):
     torch.testing.assert_close(again(x), model(x), atol=0, rtol=0)
     assert again.pretrained_cfg["label_names"] == labels
     config = resolve_model_data_config(again)
-    assert config["input_size"] == (3, 64, 64)
+    # Any size fits a network that pools, so timm keeps the one that its weights were made for.
+    side = 64 if model.pretrained_cfg["fixed_input_size"] else 48
+    assert config["input_size"] == (3, side, side)
     assert (tuple(config["mean"]), tuple(config["std"])) == ((0.0,) * 3, (1.0,) * 3)
 
 
@@ -390,9 +398,34 @@ def test_data_config(name):
 @every_model
 def test_unknown_options_are_refused(name):
     with pytest.raises(ValueError, match=r"'se'.*expected 'cbam'"):
-        create(name, attention=("", "", "se"))
+        create(name, attention=("se", "", "", "")[: len(create(name).feature_info)])
     with pytest.raises(TypeError, match="no_such_option"):
         create(name, no_such_option=1)
+
+
+def test_input_norm_takes_exposure_and_contrast_away():
+    x = torch.rand(3, 1, 48, 48) * 0.4 + 0.2
+    model = create("fer_cbam_tiny")
+    normed = InputNorm()(x)
+    torch.testing.assert_close(normed.mean((1, 2, 3)), torch.zeros(3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(normed.std((1, 2, 3), correction=0), torch.ones(3))
+    darker = 0.5 * x + torch.tensor([0.0, 0.1, 0.3]).view(3, 1, 1, 1)
+    torch.testing.assert_close(model(darker), model(x), atol=1e-4, rtol=1e-4)
+    flat = torch.full((1, 1, 48, 48), 0.7)
+    assert InputNorm()(flat + 1e-4 * torch.randn(1, 1, 48, 48)).abs().max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "macs"), [("fer_cbam_base", 5e6, 400e6), ("fer_cbam_tiny", 5e5, 40e6)]
+)
+def test_sizes_keep_to_their_budget(name, parameters, macs):
+    model = create(name)
+    assert sum(p.numel() for p in model.parameters()) < parameters
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(sample_input(model, 1))
+    assert 0.5 * macs < counter.get_total_flops() // 2 < macs
+    # Explanations are read from a map as fine as that of the paper's network.
+    assert model.forward_features(sample_input(model, 1)).shape[-2:] == (6, 6)
 
 
 # The paper's network, part by part.
@@ -411,8 +444,8 @@ def test_paper_layer_order():
     mlp = ["Conv2d", "ReLU", "Conv2d"]
     cbam = [*mlp, *mlp, "Conv2d"]  # the MLP is shared by both poolings; then the 7x7
     head = ["Flatten", "Linear", "ELU", "Dropout", "Linear"]
-    none = ["Identity"]
-    assert called == [*block, *none, *block, *none, *block, *cbam, *head]
+    called = [name for name in called if name != "Identity"]
+    assert called == [*block, *block, *block, *cbam, *head]
     rates = [m.p for _, m in leaves if isinstance(m, nn.Dropout)]
     assert rates == [0.1, 0.1, 0.1, 0.5]
 
