@@ -5,7 +5,9 @@
 
 Every split gets a folder (``seed0``, ``fold3``, ...) with weights in the layout that timm reads,
 ``history.csv``, TensorBoard events and a checkpoint; ``--resume`` goes on from it, or leaves a
-split alone that is complete.
+split alone that is complete. A recipe with several heads leaves one folder of weights for each
+(``public/ferplus``, ``public/fer2013``). Under ``public`` the history shows PublicTest, which is
+there to choose on, where the recipe holds nothing out.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import timm
 import torch
 from torch import nn
@@ -26,7 +29,9 @@ from fer_cbam.data.protocols import Split, protocol_splits, validation_part
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train import distributed
-from train.loop import Examples, fit
+from train.examples import Source, make_examples, read_source
+from train.heads import classifier_rows, one_head, start_from
+from train.loop import fit
 from train.recipe import Recipe, read_recipe
 
 
@@ -35,9 +40,9 @@ def main(argv: list[str] | None = None) -> None:
     device = distributed.start()
     try:
         recipe = read_recipe(args.config)
-        dataset = data.load(args.data, votes=args.votes)
-        for split in chosen_splits(dataset, args.protocol, args.splits):
-            train_split(recipe, dataset, split, args, device)
+        source = read_source(recipe, args.data, args.votes)
+        for split in chosen_splits(source.faces, args.protocol, args.splits):
+            train_split(recipe, source, split, args, device)
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     finally:
@@ -53,8 +58,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--votes", type=Path, help="fer2013new.csv, to train on FER+ votes")
     parser.add_argument("--protocol", required=True, help="paper, subject10, public, private")
     parser.add_argument("--splits", default="all", help="all (5 seeds, 10 folds) or 0,2,4")
+    parser.add_argument("--teacher", type=Path, action="append", default=[], metavar="RUN",
+                        help="run to distil from; may be given several times")  # fmt: skip
+    parser.add_argument("--exclude", type=Path, metavar="JSON",
+                        help="list of sample ids to leave out of training")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
-    parser.add_argument("--resume", action="store_true", help="go on where an earlier run stopped")
+    parser.add_argument("--resume", action="store_true", help="go on where a run stopped")
     return parser.parse_args(argv)
 
 
@@ -72,60 +81,68 @@ def chosen_splits(dataset: data.Dataset, protocol: str, choice: str) -> tuple[Sp
 
 def train_split(
     recipe: Recipe,
-    dataset: data.Dataset,
+    source: Source,
     split: Split,
     args: argparse.Namespace,
     device: torch.device,
 ) -> None:
     """Train, keep and save the weights of one split."""
     run_dir = args.out / split.name
-    if args.resume and (run_dir / pretrained.CONFIG_FILE).exists():
+    folders = [run_dir / name for name in source.names] if recipe.heads else [run_dir]
+    if args.resume and all((folder / pretrained.CONFIG_FILE).exists() for folder in folders):
         return
     # The split's number is its seed: initial weights and held-out part differ from split to split.
     recipe = dataclasses.replace(recipe, seed=recipe.seed + split.index)
     torch.manual_seed(recipe.seed)
-    model = make_model(recipe, dataset)
+    model = make_model(recipe, source)
     preprocess = Preprocess.from_config({"pretrained_cfg": model.pretrained_cfg})
-    train, held_out = split.train, None
+    train, held_out = held_out_part(recipe, source.faces, split, args.protocol)
+    if args.exclude:
+        train = without(train, source.faces, json.loads(args.exclude.read_text(encoding="utf-8")))
+    examples = make_examples(source, preprocess, args.teacher, recipe.distill)
+    chosen = examples.take(train)
+    watched = None if held_out is None else examples.take(held_out)
+    print(f"{split.name}: {len(chosen)} to train on, "
+          f"{0 if watched is None else len(watched)} held out", flush=True)  # fmt: skip
+    model = fit(model, recipe, chosen, watched, run_dir, args.resume, device)
+    if distributed.rank() != 0:
+        return
+    extra = {**alignment(source.faces.name), "training": record(recipe, args, source.faces, split)}
+    for i, (folder, labels) in enumerate(zip(folders, source.label_names, strict=True)):
+        extra["training"]["data"] = source.names[i]
+        hub.save_model(one_head(model, classifier_rows(source, i)), folder, labels, extra)
+
+
+def without(indices: Any, faces: data.Dataset, sample_ids: list[str]) -> Any:
+    """Positions whose samples are not among these.
+
+    Raises:
+        FerError: an id that the data set does not have.
+    """
+    excluded = set(sample_ids)
+    if unknown := excluded - {sample.sample_id for sample in faces.samples}:
+        raise FerError(f"--exclude: {len(unknown)} ids such as {min(unknown)!r} are not in "
+                       f"{faces.name}")  # fmt: skip
+    return np.array([i for i in indices if faces.samples[i].sample_id not in excluded])
+
+
+def held_out_part(
+    recipe: Recipe, faces: data.Dataset, split: Split, protocol: str
+) -> tuple[Any, Any]:
+    """Positions to train on, and to validate on (or None)."""
     if recipe.validation:
-        train, held_out = validation_part(
-            dataset,
-            split.train,
-            recipe.validation,
-            seed=recipe.seed,
-            by_subject=False,
+        return validation_part(
+            faces, split.train, recipe.validation, seed=recipe.seed, by_subject=False
         )
-    print(f"{split.name}: {len(train)} to train on, "
-          f"{0 if held_out is None else len(held_out)} held out of them", flush=True)  # fmt: skip
-    examples = make_examples(dataset, preprocess)
-    model = fit(
-        model,
-        recipe,
-        take(examples, train),
-        None if held_out is None else take(examples, held_out),
-        run_dir,
-        args.resume,
-        device,
-    )
-    if distributed.rank() == 0:
-        extra = {**alignment(dataset.name), "training": record(recipe, args, dataset, split)}
-        hub.save_model(model, run_dir, dataset.label_names, extra)
+    return split.train, split.test if protocol == "public" else None
 
 
-def make_model(recipe: Recipe, dataset: data.Dataset) -> nn.Module:
-    """The recipe's architecture for the classes of the data set, or weights to start from."""
-    return timm.create_model(
-        recipe.model, num_classes=len(dataset.label_names), **recipe.model_args
-    )
-
-
-def make_examples(dataset: data.Dataset, preprocess: Preprocess) -> Examples:
-    x = torch.from_numpy(preprocess([sample.pixels for sample in dataset.samples]))
-    return Examples(x, torch.from_numpy(dataset.target_probs()))
-
-
-def take(examples: Examples, indices: Any) -> Examples:
-    return Examples(examples.x[indices], examples.target_probs[indices])
+def make_model(recipe: Recipe, source: Source) -> nn.Module:
+    """The recipe's architecture for the classes of the source, or weights to start from."""
+    model = timm.create_model(recipe.model, num_classes=source.num_classes, **recipe.model_args)
+    if recipe.init:
+        start_from(model, hub.load_model(recipe.init), source.label_names)
+    return model
 
 
 def alignment(dataset_name: str) -> dict[str, Any]:
@@ -147,6 +164,8 @@ def record(
         "protocol": args.protocol,
         "split": split.name,
         "config": args.config.name,
+        "excluded": 0 if args.exclude is None else len(json.loads(args.exclude.read_text())),
+        "teachers": [folder.name for folder in args.teacher],
         "recipe": dataclasses.asdict(recipe),
         "versions": {"torch": torch.__version__, "timm": timm.__version__},
     }

@@ -47,9 +47,46 @@ def augment(x: Tensor, config: Augment, generator: Generator) -> Tensor:
         offset = uniform(generator, n, -config.brightness, config.brightness).view(n, 1, 1, 1)
         mean = x.mean((1, 2, 3), keepdim=True)
         x = (x - mean) * factor + mean + offset
+    if config.gamma:
+        exponent = torch.exp(uniform(generator, n, -config.gamma, config.gamma)).view(n, 1, 1, 1)
+        x = x.clamp(0, 1) ** exponent
+    if config.blur:
+        x = blur(x, config.blur, generator)
+    if config.noise:
+        sigma = uniform(generator, n, 0, config.noise).view(n, 1, 1, 1)
+        x = x + sigma * torch.randn(x.shape, generator=generator)
     if config.erasing:
         x = erase(x, config.erasing, generator)
     return x
+
+
+def shrink(x: Tensor, side: int | None) -> Tensor:
+    """A batch at ``(side, side)``, antialiased; as it is for None or its own side."""
+    if side is None or tuple(x.shape[-2:]) == (side, side):
+        return x
+    return F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
+
+
+def blur(x: Tensor, probability: float, generator: Generator) -> Tensor:
+    """Gaussian blur with another width along and across a random direction.
+
+    Standard deviations of 0.3 to 1.6 pixels: where one is large and the other small it looks like
+    motion, where both are large like defocus or a face that was small in its picture.
+    """
+    n, channels, height, width = x.shape
+    along, across = (uniform(generator, n, 0.3, 1.6).view(n, 1, 1) for _ in range(2))
+    angle = uniform(generator, n, 0, math.pi).view(n, 1, 1)
+    chosen = (torch.rand(n, generator=generator) < probability).view(n, 1, 1)
+    steps = torch.arange(-3.0, 4.0)
+    dy, dx = steps.view(1, -1, 1), steps.view(1, 1, -1)
+    u = (dx * angle.cos() + dy * angle.sin()) / along
+    v = (dy * angle.cos() - dx * angle.sin()) / across
+    kernel = torch.exp(-(u.square() + v.square()) / 2)
+    identity = ((dx == 0) & (dy == 0)).float()
+    kernel = torch.where(chosen, kernel / kernel.sum((1, 2), keepdim=True), identity)
+    padded = F.pad(x, (3, 3, 3, 3), mode="replicate").view(1, n * channels, height + 6, width + 6)
+    kernel = kernel.repeat_interleave(channels, 0).unsqueeze(1)
+    return F.conv2d(padded, kernel, groups=n * channels).view(x.shape)
 
 
 def erase(x: Tensor, probability: float, generator: Generator) -> Tensor:

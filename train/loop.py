@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -17,22 +16,14 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 
 from train import distributed
-from train.augment import augment, mixup
+from train.activations import vectorise_elu
+from train.augment import augment, mixup, shrink
 from train.checkpoint import load_checkpoint, save_checkpoint
+from train.examples import Examples
 from train.history import Row, TensorBoard, write_history
+from train.losses import cross_entropy, head_columns, hits
 from train.optim import make_optimizer, make_schedule
 from train.recipe import Recipe
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Preprocessed faces x, float32 ``(N, C, H, W)``, and target_probs, float32 ``(N, K)``."""
-
-    x: Tensor
-    target_probs: Tensor
-
-    def __len__(self) -> int:
-        return len(self.x)
 
 
 @dataclass(eq=False)
@@ -140,6 +131,8 @@ def fit(
 
 
 def set_up(model: nn.Module, recipe: Recipe, n: int, device: torch.device) -> Run:
+    if device.type == "cpu" and recipe.amp:
+        vectorise_elu(model)
     model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(recipe, model)
     schedule = make_schedule(recipe, optimizer, max(1, n // recipe.batch_size))
@@ -149,7 +142,7 @@ def set_up(model: nn.Module, recipe: Recipe, n: int, device: torch.device) -> Ru
 
 def train_epoch(run: Run, train: Examples) -> Row:
     """One pass over the training examples in random order; the last, smaller batch is left out."""
-    recipe = run.recipe
+    recipe, heads = run.recipe, head_columns(run.recipe, train.sizes)
     order_generator = torch.Generator().manual_seed(_seed(run, 0))
     generator = torch.Generator().manual_seed(_seed(run, 1 + distributed.rank()))
     torch.manual_seed(_seed(run, 1 + distributed.rank()))  # dropout
@@ -157,20 +150,22 @@ def train_epoch(run: Run, train: Examples) -> Row:
     order = torch.randperm(len(train), generator=order_generator)
     batches = order.split(recipe.batch_size)
     batches = batches[:-1] if len(batches[-1]) < recipe.batch_size and batches[:-1] else batches
-    total = correct = seen = 0.0
+    total = seen = 0.0
+    correct, labelled = 0, 0
+    side = input_side(recipe, run.epoch)
     bar = tqdm(batches, f"epoch {run.epoch}/{recipe.epochs}", leave=False,
                disable=None if distributed.rank() == 0 else True)  # fmt: skip
     for batch in bar:
         indices = distributed.share(batch)
         x, target_probs = train.x[indices], train.target_probs[indices]
-        x = augment(x, recipe.augment, generator)
+        x = shrink(augment(x, recipe.augment, generator), side)
         if recipe.mixup and run.epoch <= recipe.epochs - recipe.mixup_off:
             x, target_probs = mixup(x, target_probs, recipe.mixup, generator)
         x = x.to(run.device, memory_format=torch.channels_last)
         target_probs = target_probs.to(run.device)
         with torch.autocast(run.device.type, torch.bfloat16, enabled=_use_bf16(run)):
             logits = run.parallel(x)
-        loss = F.cross_entropy(logits.float(), target_probs, label_smoothing=recipe.label_smoothing)
+        loss = cross_entropy(logits.float(), target_probs, heads)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         run.optimizer.step()
@@ -180,22 +175,33 @@ def train_epoch(run: Run, train: Examples) -> Row:
         if run.ema:
             run.ema.update(run.model, step=run.steps)
         total += loss.item() * len(indices)
-        correct += (logits.argmax(1) == target_probs.argmax(1)).sum().item()
-        seen += len(indices)
+        right, counted = hits(logits, target_probs, heads[0])
+        correct, labelled, seen = correct + right, labelled + counted, seen + len(indices)
     distributed.same_everywhere(run.model)
     return {
         "epoch": run.epoch,
         "train_loss": distributed.mean(total / seen, run.device),
-        "train_accuracy": distributed.mean(correct / seen, run.device),
+        "train_accuracy": distributed.mean(correct / max(1, labelled), run.device),
     }
 
 
 def validate(run: Run, validation: Examples) -> Row:
-    """Loss and accuracy of the weights that would be kept, in float32."""
+    """Loss and accuracy of the weights that would be kept, in float32.
+
+    The loss is of all heads, without label smoothing; the accuracy of the first.
+    """
+    heads = head_columns(run.recipe, validation.sizes)
+    plain = [dataclasses.replace(head, label_smoothing=0.0) for head in heads]
     logits = predict(run.evaluated(), validation.x, run.device)
-    loss = F.cross_entropy(logits, validation.target_probs)
-    hits = (logits.argmax(1) == validation.target_probs.argmax(1)).float()
-    return {"val_loss": loss.item(), "val_accuracy": hits.mean().item()}
+    loss = cross_entropy(logits, validation.target_probs, plain)
+    right, labelled = hits(logits, validation.target_probs, heads[0])
+    return {"val_loss": loss.item(), "val_accuracy": right / max(1, labelled)}
+
+
+def input_side(recipe: Recipe, epoch: int) -> int | None:
+    """The side that images are shrunk to in an epoch; None for their own."""
+    begun = [first for first in recipe.sizes if first <= epoch]
+    return recipe.sizes[max(begun)] if begun else None
 
 
 @torch.no_grad()
@@ -206,8 +212,8 @@ def predict(model: nn.Module, x: Tensor, device: torch.device, batch_size: int =
 
 
 def _keep_best(run: Run, val_loss: float | None) -> None:
-    if val_loss is None or val_loss < run.best_loss:
-        run.best_loss = run.best_loss if val_loss is None else val_loss
+    if val_loss is None or run.recipe.keep == "last" or val_loss < run.best_loss:
+        run.best_loss = run.best_loss if val_loss is None else min(val_loss, run.best_loss)
         run.best_epoch = run.epoch
         run.best = {k: v.detach().clone() for k, v in run.evaluated().state_dict().items()}
 

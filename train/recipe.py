@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 import yaml
 
@@ -24,7 +24,10 @@ class Augment:
     degrees: rotation in [-degrees, degrees]. shift: in [-shift, shift] of the side, both ways.
     zoom: scale in [1 - zoom, 1 + zoom]. flip: probability of a mirror image. brightness: added, in
     [-brightness, brightness] of the pixel range. contrast: factor in [1 - contrast, 1 + contrast]
-    about the image's mean. erasing: probability of one erased rectangle.
+    about the image's mean. gamma: exponent of the pixels, e^u with u in [-gamma, gamma]. blur:
+    probability of a Gaussian blur of any direction (defocus or motion). noise: standard deviation
+    of the sensor's noise, in [0, noise] of the pixel range. erasing: probability of one erased
+    rectangle.
     """
 
     degrees: float = 0.0
@@ -33,7 +36,22 @@ class Augment:
     flip: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+    gamma: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
     erasing: float = 0.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """One of several label sets that a network learns at once, each with logits of its own.
+
+    labels: "ferplus" (distribution of the votes) or "fer2013". weight: of its loss.
+    """
+
+    labels: str
+    weight: float = 1.0
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,10 +61,14 @@ class Recipe:
     schedule: "plateau" (reduce on a validation loss that stalls), "onecycle" or "constant".
     early_stopping: epochs without a better validation loss before training ends, 0 for never; a
     reduction of the learning rate starts the count again.
-    validation: share of the training side held out; with it the weights of the best validation
-    loss are kept, without it those of the last epoch. ema: decay of the average of
-    weights that is evaluated and kept, 0 for none. mixup: alpha of the Beta distribution, 0 for
-    none, off in the last ``mixup_off`` epochs.
+    validation: share of the training side held out; keep: "best" keeps the weights of the best
+    validation loss, "last" (and a run without validation) those of the last epoch. ema: decay of
+    the average of weights that is evaluated and kept, 0 for none. mixup: alpha of the Beta
+    distribution, 0 for none, off in the last ``mixup_off`` epochs. heads: label sets learnt
+    together, empty for the data set's own. distill: share of the target that comes from the
+    teachers of ``--teacher``.
+    sizes: first epoch -> side that images are shrunk to from then on (progressive resizing), empty
+    for the input size throughout. init: weights to start from, as ``--weights`` of eval takes them.
     """
 
     model: str
@@ -63,6 +85,7 @@ class Recipe:
     plateau_min_lr: float = 1e-5
     early_stopping: int = 0
     validation: float = 0.0
+    keep: str = "best"
     label_smoothing: float = 0.0
     mixup: float = 0.0
     mixup_off: int = 0
@@ -70,13 +93,23 @@ class Recipe:
     amp: bool = True
     seed: int = 0
     augment: Augment = field(default_factory=Augment)
+    heads: list[Head] = field(default_factory=list)
+    distill: float = 0.0
+    sizes: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check("keep", self.keep, ("best", "last"))
         _check("optimizer", self.optimizer, ("adam", "adamw", "sgd"))
         _check("schedule", self.schedule, ("plateau", "onecycle", "constant"))
         if self.validation == 0 and (self.schedule == "plateau" or self.early_stopping):
             raise RecipeError(
                 "validation: 0 with a plateau schedule or early stopping; expected a share above 0"
+            )
+        if not 0 <= self.distill <= 1:
+            raise RecipeError(f"distill: {self.distill}; expected a share in [0, 1]")
+        if not all(type(v) is int and v > 0 for pair in self.sizes.items() for v in pair):
+            raise RecipeError(
+                f"sizes: {self.sizes}; expected epoch: side, such as {{1: 32, 20: 48}}"
             )
         if not 0 <= self.validation < 1:
             raise RecipeError(f"validation: {self.validation}; expected a share in [0, 1)")
@@ -104,10 +137,21 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(content, dict) or "model" not in content:
         raise RecipeError(f"{path}: expected keys and values, 'model' among them")
     try:
-        content["augment"] = Augment(**_typed(Augment, content.get("augment") or {}))
-        return Recipe(**_typed(Recipe, content))
+        return parse_recipe(content)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
+
+
+def parse_recipe(content: Mapping[str, Any]) -> Recipe:
+    """A recipe from keys and values as YAML gives them.
+
+    Raises:
+        RecipeError: a key that does not exist, or a value of the wrong type.
+    """
+    content = dict(content)
+    content["augment"] = Augment(**_typed(Augment, content.get("augment") or {}))
+    content["heads"] = [Head(**_typed(Head, head)) for head in content.get("heads") or []]
+    return Recipe(**_typed(Recipe, content))
 
 
 def _typed(cls: type, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +162,7 @@ def _typed(cls: type, content: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in content.items():
         if key not in known:
             raise RecipeError(f"unknown key {key!r}; expected one of: {', '.join(known)}")
-        kind = hints[key] if isinstance(hints[key], type) else dict
+        kind = get_origin(hints[key]) or hints[key]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

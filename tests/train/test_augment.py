@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from train import augment as module
-from train.augment import affine_matrices, augment, erase, mixup
+from train.augment import affine_matrices, augment, blur, erase, mixup, shrink
 from train.recipe import Augment
 
 
@@ -114,9 +114,49 @@ def test_mixup_mixes_images_and_targets_alike(generator):
 
 
 def test_the_same_generator_state_gives_the_same_batch(faces):
-    config = Augment(15, 0.1, 0.1, 0.5, 0.1, 0.1, 0.5)
+    config = Augment(15, 0.1, 0.1, 0.5, 0.1, 0.1, 0.4, 0.5, 0.05, 0.5)
     first = augment(faces, config, torch.Generator().manual_seed(7))
     again = augment(faces, config, torch.Generator().manual_seed(7))
     other = augment(faces, config, torch.Generator().manual_seed(8))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_gamma_keeps_black_and_white_and_to_its_bounds(generator):
+    x = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3).expand(500, 1, 1, 3)
+    y = augment(x, Augment(gamma=0.4), generator)[:, 0, 0]
+    assert torch.all(y[:, 0] == 0) and torch.all(y[:, 2] == 1)
+    exponent = torch.log(torch.log(y[:, 1]) / np.log(0.5))
+    assert -0.4 - 1e-5 <= exponent.min() < -0.39 and 0.39 < exponent.max() <= 0.4 + 1e-5
+
+
+def test_blur_agrees_with_opencv_where_it_is_round(faces, generator, monkeypatch):
+    draws = iter([torch.full((4,), 1.0), torch.full((4,), 1.0), torch.zeros(4)])
+    monkeypatch.setattr(module, "uniform", lambda *_: next(draws))
+    noise = torch.rand(4, 1, 48, 48, generator=generator)
+    for image, given in zip(blur(noise, 1.0, generator), noise, strict=True):
+        expected = cv2.GaussianBlur(given[0].numpy(), (7, 7), 1, borderType=cv2.BORDER_REPLICATE)
+        np.testing.assert_allclose(image[0].numpy(), expected, atol=1e-5)
+
+
+def test_blur_hits_as_often_as_asked_and_keeps_the_mean(generator):
+    x = torch.rand(600, 1, 48, 48, generator=generator)
+    y = blur(x, 0.3, generator)
+    hit = (y - x).abs().amax((1, 2, 3)) > 1e-6
+    assert 0.25 < hit.float().mean() < 0.35
+    torch.testing.assert_close(y.mean((1, 2, 3)), x.mean((1, 2, 3)), atol=5e-3, rtol=0)
+    assert torch.all(y[hit].std((1, 2, 3)) < x[hit].std((1, 2, 3)))
+
+
+def test_noise_is_as_strong_as_asked(generator):
+    x = torch.full((400, 1, 48, 48), 0.5)
+    sigma = (augment(x, Augment(noise=0.1), generator) - x).std((1, 2, 3))
+    assert sigma.min() < 0.005 and 0.095 < sigma.max() < 0.105
+
+
+def test_shrink_averages_and_leaves_the_same_size_alone(faces):
+    assert shrink(faces, None) is faces and shrink(faces, 48) is faces
+    small = shrink(faces, 24)
+    assert small.shape[-2:] == (24, 24)
+    # Antialiased bilinear: a triangle of twice the width, so flat areas and means survive.
+    torch.testing.assert_close(small.mean((2, 3)), faces.mean((2, 3)), atol=2e-3, rtol=0)

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from train import loop
-from train.loop import Examples, fit
+from train.examples import Examples
+from train.loop import fit
 from train.recipe import Recipe
 
 
@@ -30,7 +31,7 @@ def run(monkeypatch, tmp_path, losses: list[float], **settings) -> list[dict[str
     monkeypatch.setattr(
         loop, "validate", lambda *_: {"val_loss": next(given, losses[-1]), "val_accuracy": 0.5}
     )
-    examples = Examples(torch.rand(8, 1, 2, 2), torch.eye(2).repeat(4, 1))
+    examples = Examples(torch.rand(8, 1, 2, 2), torch.eye(2).repeat(4, 1), (2,))
     recipe = Recipe("line", batch_size=4, validation=0.5, amp=False, **settings)
     fit(Line(), recipe, examples, examples, tmp_path)
     with (tmp_path / "history.csv").open() as file:
@@ -64,7 +65,7 @@ def test_the_best_epoch_s_weights_are_returned(monkeypatch, tmp_path):
         return {"val_loss": next(losses), "val_accuracy": 0.5}
 
     monkeypatch.setattr(loop, "validate", validate)
-    examples = Examples(torch.rand(8, 1, 2, 2), torch.eye(2).repeat(4, 1))
+    examples = Examples(torch.rand(8, 1, 2, 2), torch.eye(2).repeat(4, 1), (2,))
     recipe = Recipe("line", epochs=3, batch_size=4, validation=0.5, amp=False, lr=0.1)
     kept = fit(Line(), recipe, examples, examples, tmp_path).state_dict()
     assert all(torch.equal(kept[k], seen[1][k]) for k in kept)
@@ -73,7 +74,7 @@ def test_the_best_epoch_s_weights_are_returned(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("ema", [0.0, 0.5])
 def test_last_epoch_is_kept_where_nothing_is_held_out(tmp_path, ema):
-    examples = Examples(torch.rand(8, 1, 2, 2), torch.eye(2).repeat(4, 1))
+    examples = Examples(torch.rand(8, 1, 2, 2), torch.eye(2).repeat(4, 1), (2,))
     recipe = Recipe("line", epochs=3, batch_size=4, schedule="constant", amp=False, ema=ema)
     kept = fit(Line(), recipe, examples, None, tmp_path).state_dict()
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)

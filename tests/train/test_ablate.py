@@ -1,0 +1,77 @@
+"""A plan: what is read from it, what may be measured, and that its numbers are the runs'."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+
+from train.ablate import Plan, main, merged, read_plan
+from train.recipe import RecipeError
+
+PLANS = sorted((Path(__file__).parents[2] / "train" / "ablations").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda p: p.stem)
+def test_shipped_plans_read(path):
+    plan = read_plan(path)
+    assert all(plan.recipe_of(row).model for row in plan.rows)
+
+
+def test_a_row_changes_what_it_names_and_nothing_else():
+    base = {"model": "m", "lr": 0.1, "augment": {"zoom": 0.1, "flip": 0.5}}
+    changed = merged(base, {"lr": 0.2, "augment": {"zoom": 0.3}})
+    assert changed == {"model": "m", "lr": 0.2, "augment": {"zoom": 0.3, "flip": 0.5}}
+    assert base["augment"] == {"zoom": 0.1, "flip": 0.5}
+
+
+def test_test_sides_are_not_there_to_choose_on():
+    for protocol in ("paper", "subject10", "private"):
+        with pytest.raises(RecipeError, match="not there to choose on"):
+            Plan({"model": "m"}, protocol, {"a": {}})
+    Plan({"model": "m"}, "public", {"a": {}})
+
+
+@pytest.fixture
+def plan(tmp_path) -> Path:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "ablations").mkdir()
+    (tmp_path / "configs" / "tiny.yaml").write_text(
+        "model: fer_cbam_paper\nmodel_args: {channels: [4, 4, 8]}\nepochs: 1\nbatch_size: 16\n"
+        "schedule: constant\n"
+    )
+    path = tmp_path / "ablations" / "plan.yaml"
+    path.write_text(
+        "recipe: configs/tiny.yaml\nprotocol: paper\ninner: 0.25\nsplits: [0, 1]\n"
+        "rows:\n  - {name: plain}\n  - {name: fast, set: {lr: 0.01}}\n"
+    )
+    return path
+
+
+def test_measures_every_row_once_and_reports_the_spread(plan, tiny_ckplus, tmp_path):
+    report = tmp_path / "report.json"
+    arguments = ["--plan", str(plan), "--data", str(tiny_ckplus), "--out", str(tmp_path / "out"),
+                 "--stranger", str(tiny_ckplus), "--report", str(report)]  # fmt: skip
+    main([*arguments, "--rows", "1"])
+    first = json.loads(report.read_text())["rows"]
+    assert list(first) == ["fast"]
+    result = tmp_path / "out" / "fast" / "split0_seed0" / "result.json"
+    written = result.stat().st_mtime_ns
+    main(arguments)
+    assert result.stat().st_mtime_ns == written
+    rows = json.loads(report.read_text())["rows"]
+    assert list(rows) == ["plain", "fast"] and rows["fast"] == first["fast"]
+    runs = rows["plain"]["runs"]
+    assert [run["split"] for run in runs] == [0, 1]
+    values = [run["ckplus48"]["accuracy"] for run in runs]
+    spread = rows["plain"]["ckplus48"]["accuracy"]
+    assert spread["mean"] == pytest.approx(statistics.mean(values), abs=1e-6)
+    assert spread["sd"] == pytest.approx(statistics.stdev(values), abs=1e-6)
+
+
+def test_a_plan_that_cannot_be_read_is_named(plan):
+    plan.write_text(plan.read_text().replace("inner", "iner"))
+    with pytest.raises(RecipeError, match="not a readable plan"):
+        read_plan(plan)

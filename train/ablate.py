@@ -1,0 +1,227 @@
+"""Train every row of a plan, and measure each where choosing is allowed.
+
+    python -m train.ablate --plan train/ablations/ckplus48_paper.yaml --data ckplus48.zip \
+        --out runs/ablation/ckplus48_paper --report reports/ablation/ckplus48_paper.json
+
+A plan names a recipe, a protocol, and rows: a name and what each changes in the recipe. It is
+measured on subjects held out of the training side (``inner``: their share), which no test side
+decides about, or under ``public`` on PublicTest. ``--stranger`` adds another data set, shown beside
+and never chosen by. A row that is measured already is not trained again; several processes can
+share the work by ``--rows``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import yaml
+
+from eval import metrics
+from eval.report import dumps, provenance
+from fer_cbam import data
+from fer_cbam.data.protocols import Split, protocol_splits, validation_part
+from fer_cbam.errors import FerError
+from fer_cbam.preprocess import Preprocess
+from train.__main__ import held_out_part, make_model
+from train.examples import Examples, Source, make_examples, read_source
+from train.loop import fit, predict
+from train.losses import head_columns
+from train.recipe import Recipe, RecipeError, parse_recipe
+
+RESULT_FILE = "result.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """rows: name -> changes to the recipe. splits: numbers of the protocol's splits. seeds: added
+    to the recipe's, one run each. inner: share of the subjects of the training side to measure on,
+    0 for the split's test side (``public`` only)."""
+
+    recipe: dict[str, Any]
+    protocol: str
+    rows: dict[str, dict[str, Any]]
+    splits: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = (0,)
+    inner: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.inner and self.protocol != "public":
+            raise RecipeError(
+                f"protocol {self.protocol!r} without inner: its test side is not there to choose "
+                "on; expected inner above 0, or 'public'"
+            )
+
+    def recipe_of(self, row: str) -> Recipe:
+        return parse_recipe(merged(self.recipe, self.rows[row]))
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe with changes; objects in it are merged key by key."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan; its recipe is a file beside ``train/configs``.
+
+    Raises:
+        RecipeError: unreadable, unknown keys, or a row that is no recipe.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        recipe = yaml.safe_load((path.parents[1] / content.pop("recipe")).read_text("utf-8"))
+        rows = {row["name"]: row.get("set", {}) for row in content.pop("rows")}
+        for key in {"splits", "seeds"} & set(content):
+            content[key] = tuple(content[key])
+        plan = Plan(recipe, rows=rows, **content)
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise RecipeError(f"{path}: not a readable plan ({error!r})") from error
+    for row in plan.rows:
+        plan.recipe_of(row)
+    return plan
+
+
+def runs(plan: Plan, rows: Sequence[str], out: Path) -> Iterator[tuple[str, int, int, Path]]:
+    """Row, split, seed and folder of every run; all rows once before any is repeated."""
+    for seed in plan.seeds:
+        for split in plan.splits:
+            for row in rows:
+                yield row, split, seed, out / row.replace(" ", "_") / f"split{split}_seed{seed}"
+
+
+def measure(
+    plan: Plan, row: str, split: Split, seed: int, source: Source, folder: Path,
+    stranger: data.Dataset | None,
+) -> None:  # fmt: skip
+    """Train one row on one split, and write its ``result.json``."""
+    recipe = plan.recipe_of(row)
+    recipe = dataclasses.replace(recipe, seed=recipe.seed + split.index + 1000 * seed)
+    torch.manual_seed(recipe.seed)
+    model = make_model(recipe, source)
+    preprocess = Preprocess.from_config({"pretrained_cfg": cast(Any, model).pretrained_cfg})
+    examples = make_examples(source, preprocess)
+    measured = split.test
+    if plan.inner:
+        inner_train, measured = validation_part(
+            source.faces, split.train, plan.inner, seed=split.index, by_subject=True
+        )
+        split = Split(inner_train, measured, split.name, split.index)
+    train, held_out = held_out_part(recipe, source.faces, split, plan.protocol)
+    watched = None if held_out is None else examples.take(held_out)
+    model = fit(model, recipe, examples.take(train), watched, folder, resume=True)
+    result = scores(model, recipe, examples.take(measured), source)
+    if stranger is not None:
+        x = torch.from_numpy(preprocess([s.pixels for s in stranger.samples]))
+        result[f"stranger {stranger.name}"] = stranger_scores(
+            model, x, stranger, source.label_names[0]
+        )
+    (folder / RESULT_FILE).write_text(dumps(result), encoding="utf-8")
+    (folder / "checkpoint.pt").unlink()
+
+
+def scores(model: Any, recipe: Recipe, examples: Examples, source: Source) -> dict[str, Any]:
+    """Accuracy and balanced accuracy of each head, on samples with one clear label in it."""
+    logits = predict(model, examples.x, torch.device("cpu"))
+    result = {}
+    for name, head in zip(source.names, head_columns(recipe, examples.sizes), strict=True):
+        target = head.of(examples.target_probs)
+        clear = (target.amax(1) > 0.5).numpy()
+        targets, preds = target.argmax(1).numpy(), head.of(logits).argmax(1).numpy()
+        result[name] = _rates(targets[clear], preds[clear], target.shape[1])
+    return result
+
+
+def stranger_scores(
+    model: Any, x: torch.Tensor, stranger: data.Dataset, label_names: Sequence[str]
+) -> dict[str, Any]:
+    """The same on another data set; a prediction that its labels do not have is an error."""
+    logits = predict(model, x, torch.device("cpu"))[:, : len(label_names)]
+    position = {label: i for i, label in enumerate(stranger.label_names)}
+    preds = np.array([position.get(label_names[i], -1) for i in logits.argmax(1).tolist()])
+    return _rates(stranger.targets(), preds, len(stranger.label_names))
+
+
+def _rates(targets: np.ndarray, preds: np.ndarray, num_classes: int) -> dict[str, Any]:
+    matrix = metrics.confusion_matrix(targets, preds, num_classes)
+    return {
+        "n": len(targets),
+        "accuracy": float(metrics.accuracy(matrix)),
+        "balanced_accuracy": float(metrics.balanced_accuracy(matrix)),
+    }
+
+
+def collect(plan: Plan, out: Path) -> dict[str, Any]:
+    """Every row that has a result: each run's, and mean and standard deviation over runs."""
+    table: dict[str, Any] = {}
+    for row, split, seed, folder in runs(plan, list(plan.rows), out):
+        if (folder / RESULT_FILE).is_file():
+            result = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
+            entry = table.setdefault(row, {"set": plan.rows[row], "runs": []})
+            entry["runs"].append({"split": split, "seed": seed, **result})
+    for entry in table.values():
+        names = [key for key in entry["runs"][0] if key not in ("split", "seed")]
+        for name in names:
+            entry[name] = {
+                metric: _spread([run[name][metric] for run in entry["runs"]])
+                for metric in ("accuracy", "balanced_accuracy")
+            }
+    return table
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"mean": float(np.mean(values)), "sd": sd, "n": len(values)}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.ablate", description=(__doc__ or "").splitlines()[0]
+    )
+    add = parser.add_argument
+    add("--plan", type=Path, required=True, help="train/ablations/*.yaml")
+    add("--data", type=Path, required=True, help="data set file or folder")
+    add("--votes", type=Path, help="fer2013new.csv, for the head ferplus")
+    add("--stranger", type=Path, help="another data set, shown beside")
+    add("--rows", help="numbers of the rows to train, such as 0,2 (default: all)")
+    add("--out", type=Path, required=True, help="folder for the runs")
+    add("--report", type=Path, help="JSON to write all rows to that have a result")
+    args = parser.parse_args(argv)
+    try:
+        run(args)
+    except FerError as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
+
+
+def run(args: argparse.Namespace) -> None:
+    plan = read_plan(args.plan)
+    names = list(plan.rows)
+    rows = [names[int(i)] for i in args.rows.split(",")] if args.rows else names
+    stranger = data.load(args.stranger) if args.stranger else None
+    source = read_source(plan.recipe_of(rows[0]), args.data, args.votes)
+    splits = protocol_splits(source.faces, plan.protocol)
+    for row, split, seed, folder in runs(plan, rows, args.out):
+        if not (folder / RESULT_FILE).is_file():
+            measure(plan, row, splits[split], seed, source, folder, stranger)
+            print(
+                row, folder.name, (folder / RESULT_FILE).read_text().replace("\n", ""), flush=True
+            )
+    if args.report:
+        args.report.parent.mkdir(parents=True, exist_ok=True)
+        command = ["--plan", str(args.plan), "--data", str(args.data)]
+        content = {**provenance("train.ablate", command), "rows": collect(plan, args.out)}
+        args.report.write_text(dumps(content), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

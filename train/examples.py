@@ -1,0 +1,138 @@
+"""From data sets to what a network trains on: faces as one tensor, targets of every head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eval.metrics import softmax
+from eval.predict import predict_logits
+from fer_cbam import data
+from fer_cbam.errors import FerError
+from fer_cbam.hub import load_model
+from fer_cbam.preprocess import Preprocess
+from train.recipe import Head, Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Preprocessed faces and what they are labelled.
+
+    x: float32 ``(N, C, H, W)``. target_probs: float32 ``(N, K)``, the heads side by side; zeros in
+    the columns of a head whose label set says nothing of that face. sizes: classes of each head,
+    K in sum.
+    """
+
+    x: Tensor
+    target_probs: Tensor
+    sizes: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, indices: np.ndarray) -> Examples:
+        """The labelled ones among the examples at these positions."""
+        chosen = torch.from_numpy(np.asarray(indices))
+        chosen = chosen[self.target_probs[chosen].sum(1) > 0]
+        return Examples(self.x[chosen], self.target_probs[chosen], self.sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The faces of a run, and for each head its label names and targets ``(N, K)``."""
+
+    faces: data.Dataset
+    names: tuple[str, ...]
+    label_names: tuple[tuple[str, ...], ...]
+    targets: tuple[np.ndarray, ...]
+
+    @property
+    def num_classes(self) -> int:
+        return sum(len(names) for names in self.label_names)
+
+
+def read_source(recipe: Recipe, path: Path, votes: Path | None) -> Source:
+    """The data set of a run. With heads, all faces of FER2013 and the labels that each head names.
+
+    Raises:
+        FerError: a head that the files given cannot answer.
+        DataError: the data cannot be read.
+    """
+    if not recipe.heads:
+        dataset = data.load(path, votes=votes)
+        return Source(dataset, (dataset.name,), (dataset.label_names,), (dataset.target_probs(),))
+    faces = data.load(path)
+    labelled = [_labelled(head, faces, path, votes) for head in recipe.heads]
+    return Source(
+        faces,
+        tuple(head.labels for head in recipe.heads),
+        tuple(dataset.label_names for dataset in labelled),
+        tuple(_rows_of(faces, dataset) for dataset in labelled),
+    )
+
+
+def _labelled(head: Head, faces: data.Dataset, path: Path, votes: Path | None) -> data.Dataset:
+    if head.labels == faces.name:
+        return faces
+    if head.labels != "ferplus":
+        raise FerError(f"head {head.labels!r} with data {faces.name!r}; expected 'ferplus' or "
+                       f"{faces.name!r}")  # fmt: skip
+    if votes is None:
+        raise FerError("head 'ferplus' needs --votes fer2013new.csv")
+    return data.load(path, votes=votes, votes_mode="distribution")
+
+
+def _rows_of(faces: data.Dataset, labelled: data.Dataset) -> np.ndarray:
+    """Targets of a data set of the same faces, in the order of all faces; zeros for its gaps."""
+    position = {sample.sample_id: i for i, sample in enumerate(faces.samples)}
+    targets = np.zeros((len(faces), len(labelled.label_names)), np.float32)
+    targets[[position[s.sample_id] for s in labelled.samples]] = labelled.target_probs()
+    return targets
+
+
+def make_examples(
+    source: Source, preprocess: Preprocess, teachers: Sequence[Path] = (), distill: float = 0.0
+) -> Examples:
+    """All faces of a source, their targets mixed with what teachers say of them.
+
+    teachers: folders of runs of the same heads. distill: the teachers' share.
+    """
+    crops = [sample.pixels for sample in source.faces.samples]
+    targets = list(source.targets)
+    if teachers and distill:
+        for i, (name, labels) in enumerate(zip(source.names, source.label_names, strict=True)):
+            taught = teacher_probs([folder / name for folder in teachers], crops, labels)
+            targets[i] = mix(targets[i], taught, distill)
+    x = torch.from_numpy(preprocess(crops))
+    sizes = tuple(len(names) for names in source.label_names)
+    return Examples(x, torch.from_numpy(np.concatenate(targets, 1)), sizes)
+
+
+def teacher_probs(
+    folders: Sequence[Path], crops: Sequence[np.ndarray], label_names: Sequence[str]
+) -> np.ndarray:
+    """Mean over teachers of their probabilities, each of a crop and its mirror; float32 ``(N, K)``.
+
+    Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), at temperature 1.
+
+    Raises:
+        FerError: a teacher of other labels.
+    """
+    total = np.zeros((len(crops), len(label_names)))
+    for folder in folders:
+        loaded = load_model(folder)
+        if loaded.label_names != tuple(label_names):
+            raise FerError(f"{folder}: labels {loaded.label_names}; expected {tuple(label_names)}")
+        total += softmax(predict_logits(loaded, crops, "flip"))
+    return (total / len(folders)).astype(np.float32)
+
+
+def mix(targets: np.ndarray, taught: np.ndarray, share: float) -> np.ndarray:
+    """``(1 - share)`` targets + ``share`` taught; the teachers alone where there is no label."""
+    labelled = targets.sum(1, keepdims=True) > 0
+    return np.where(labelled, (1 - share) * targets + share * taught, taught).astype(np.float32)
