@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ def train_split(
     extra = {**alignment(source.faces.name), "training": record(recipe, args, source.faces, split)}
     for i, (folder, labels) in enumerate(zip(folders, source.label_names, strict=True)):
         extra["training"]["data"] = source.names[i]
+        extra["training"]["prior"] = label_prior(source.targets[i][train], labels)
         hub.save_model(one_head(model, classifier_rows(source, i)), folder, labels, extra)
 
 
@@ -124,6 +126,12 @@ def without(indices: Any, faces: data.Dataset, sample_ids: list[str]) -> Any:
         raise FerError(f"--exclude: {len(unknown)} ids such as {min(unknown)!r} are not in "
                        f"{faces.name}")  # fmt: skip
     return np.array([i for i in indices if faces.samples[i].sample_id not in excluded])
+
+
+def label_prior(targets: np.ndarray, label_names: Sequence[str]) -> dict[str, float]:
+    """Share of each label among the labelled rows of targets ``(N, K)``."""
+    shares = targets.sum(0) / targets.sum()
+    return {name: round(float(share), 6) for name, share in zip(label_names, shares, strict=True)}
 
 
 def held_out_part(

@@ -1,6 +1,11 @@
 """Make a trained run the embedded weights of the package.
 
     python -m train.release runs/ckplus48_paper/seed0 fer_cbam_paper.ckplus48
+    python -m train.release runs/base/public/ferplus fer_cbam_base.ferplus --tau 0.5
+
+``--tau`` takes that share of the log prior of the training labels off the logits (Menon et al.
+2021, https://arxiv.org/abs/2007.07314, section 4.1), which a linear classifier carries in its bias:
+the weights then expect rare emotions more often than the training data held them.
 
 Stored as float16, and read back to say what that changed. The record of what the weights were
 trained on stays in config.json, so that evaluation can refuse to test them on it.
@@ -10,28 +15,38 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import nn
 
 from fer_cbam import hub, pretrained
 from fer_cbam.errors import FerError, WeightsError
 from train.__main__ import alignment
 
-KEPT_KEYS = ("landmarks", "crop_from_box", "training", "temperature", "uncertain_below")
+KEPT_KEYS = (
+    "landmarks",
+    "crop_from_box",
+    "training",
+    "temperature",
+    "uncertain_below",
+    "logit_adjustment",
+)
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("name", help="<arch>.<tag>")
+    parser.add_argument("--tau", type=float, default=0.0, help="logit adjustment, 0 for none")
     args = parser.parse_args(argv)
     try:
-        print(release(args.run, args.name, pretrained.EMBEDDED / args.name))
+        print(release(args.run, args.name, pretrained.EMBEDDED / args.name, args.tau))
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 
-def release(run_dir: Path, name: str, folder: Path) -> str:
+def release(run_dir: Path, name: str, folder: Path, tau: float = 0.0) -> str:
     """Write the weights of a run to a folder of embedded weights; what was done, in words.
 
     Raises:
@@ -45,6 +60,9 @@ def release(run_dir: Path, name: str, folder: Path) -> str:
     extra |= alignment(extra.get("training", {}).get("data", ""))
     if "landmarks" not in extra:
         raise WeightsError(f"{run_dir}: no landmarks were measured for the data it was trained on")
+    if tau:
+        extra["logit_adjustment"] = tau
+        adjust_logits(loaded, tau)
     hub.save_model(loaded.model, folder, loaded.label_names, extra, dtype=torch.float16)
     stored = hub.load_model(folder)
     x = torch.rand((64, *loaded.preprocess.input_size), generator=torch.Generator().manual_seed(0))
@@ -52,6 +70,21 @@ def release(run_dir: Path, name: str, folder: Path) -> str:
         difference = (stored.model(x) - loaded.model(x)).abs().max().item()
     size = (folder / pretrained.WEIGHTS_FILE).stat().st_size
     return f"{folder}: {size:,} bytes, logits differ by at most {difference:.1e} from float32"
+
+
+def adjust_logits(loaded: hub.LoadedModel, tau: float) -> None:
+    """Subtract tau times the log prior of the training labels from the classifier's bias, in place.
+
+    Raises:
+        WeightsError: config.json does not give the prior of every label, above 0.
+    """
+    prior = loaded.config.get("training", {}).get("prior", {})
+    shares = [prior.get(label, 0.0) for label in loaded.label_names]
+    if not all(share > 0 for share in shares):
+        raise WeightsError(f"{loaded.name}: training prior {prior}; expected a share above 0 for "
+                           f"each of {', '.join(loaded.label_names)}")  # fmt: skip
+    bias = cast(nn.Linear, loaded.model.get_classifier()).bias
+    bias.data -= tau * torch.tensor(shares).log()
 
 
 if __name__ == "__main__":
