@@ -432,10 +432,10 @@ def fer_cbam_paper(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     return _create("fer_cbam_paper", pretrained, **kwargs)
 
 
-def _pooled(channels: tuple[int, ...], **kwargs: Any) -> dict[str, Any]:
+def _pooled(default_channels: tuple[int, ...], **kwargs: Any) -> dict[str, Any]:
     """What ``base`` and ``tiny`` have in common, overridden by what the caller asked for."""
     return {
-        "channels": channels,
+        "channels": default_channels,
         "depths": (2, 2, 3, 3),
         "attention": ("", "", "cbam", "cbam"),
         "act_layer": "relu",
