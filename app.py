@@ -21,9 +21,10 @@ from typing import Any
 import cv2
 import gradio as gr
 import numpy as np
-import torch
 
 from fer_cbam import page, smoothing
+from fer_cbam.backend import BACKENDS
+from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import FerError
@@ -221,6 +222,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Facial expressions, and why, in the browser.")
     add = parser.add_argument
     add("--weights", default=DEFAULT_WEIGHTS, help="<arch>.<tag>, a folder, or hf-hub:user/name")
+    add("--backend", choices=BACKENDS, help="what runs the network (default: torch if installed)")
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 is every one")
     add("--port", type=int, help="by default the first free one from 7860")
     add("--share", action="store_true", help="a public link through gradio.live")
@@ -240,18 +242,20 @@ def main(argv: list[str] | None = None) -> int:
     if args.share and not args.auth:
         print(SHARE_WARNING, file=sys.stderr)
     # One thread for each frame: two gain nothing and get in each other's way.
-    torch.set_num_threads(1)
     cv2.setNumThreads(1)
     try:
-        recognizer = EmotionRecognizer.from_pretrained(args.weights)
+        recognizer = EmotionRecognizer.from_pretrained(args.weights, backend=args.backend)
     except FerError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return 1
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder below is removed
     with tempfile.TemporaryDirectory(prefix="fer-cbam-") as folder:
         # gradio's own cache; the page puts nothing into it.
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
-        build(recognizer).launch(
+        live = face_detector(args.backend or "torch", max_side=LIVE_SIDE)
+        build(recognizer, live).launch(
             server_name=args.host, server_port=args.port, share=args.share, auth=args.auth,
             theme=theme(), css=asset("app.css"), footer_links=[], run_history=False,
             ssr_mode=False, enable_monitoring=False, max_file_size="1kb",

@@ -23,13 +23,6 @@ from fer_cbam.errors import DataError
 ECE_BINS = 15
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Logits ``(N, L)`` -> float64 probabilities ``(N, L)``, each row summing to 1."""
-    logits = np.asarray(logits, np.float64)
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exp / exp.sum(axis=1, keepdims=True)
-
-
 def confusion_matrix(
     targets: np.ndarray, preds: np.ndarray, num_classes: int, weights: np.ndarray | None = None
 ) -> np.ndarray:

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from eval.metrics import softmax
 from fer_cbam.data import Dataset
 from fer_cbam.data.protocols import Split, sequence_overlap
+from fer_cbam.decide import softmax
 from fer_cbam.errors import DataError
 
 LOGIT = "logit_"

@@ -1,14 +1,15 @@
 """FER-CBAM: facial emotion recognition that shows why.
 
-Importing this registers the ``fer_cbam_*`` models with timm where torch and timm are installed, and
-does without them where they are not.
+Importing this registers the ``fer_cbam_*`` models with timm where that is installed, and loads
+neither torch nor timm itself; much of the package works without them.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
+
+from fer_cbam.registration import register_with_timm
 
 __version__ = "0.1.0"
 
@@ -18,6 +19,7 @@ _HOME = {
     "CBAM": "fer_cbam.models",
     "FerCbam": "fer_cbam.models",
     "DataError": "fer_cbam.errors",
+    "BackendError": "fer_cbam.errors",
     "FerError": "fer_cbam.errors",
     "ImageError": "fer_cbam.errors",
     "WeightsError": "fer_cbam.errors",
@@ -48,5 +50,4 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME})
 
 
-if find_spec("torch") and find_spec("timm"):
-    import_module("fer_cbam.models")
+register_with_timm()

@@ -16,3 +16,7 @@ class DataError(FerError, ValueError):
 
 class WeightsError(FerError, RuntimeError):
     """Weights that are missing, damaged, or not those of the model asked for."""
+
+
+class BackendError(FerError, ImportError):
+    """A backend that does not exist, or whose packages are not installed."""

@@ -8,12 +8,14 @@ through the head alone. Another layer is reached with hooks, at the full price.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fer_cbam.models.cbam import CBAM
-from fer_cbam.models.fer_cbam import FerCbam
+from fer_cbam.models.fer_cbam import FerCbam, FlattenHead
 
 
 def gradcam(
@@ -60,6 +62,42 @@ def head_gradcam(
         features = features.detach().requires_grad_()
         gradient = _class_gradient(model.forward_head(features), features, target)
     return _weighted_map(features.detach(), gradient, size)
+
+
+def class_gradcams(model: FerCbam, features: Tensor) -> Tensor:
+    """Grad-CAM of every class at once, without autograd, before it is rectified and scaled.
+
+    features: ``(B, C, h, w)`` of ``forward_features``. Returns ``(B, K, h, w)``: the features
+    weighted by the mean gradient of each logit, in closed form. Behind global average pooling and
+    one linear layer that gradient is the layer's weight over the number of positions; behind the
+    paper's dense layer it is the chain rule through one activation.
+
+    Raises:
+        ValueError: a head of which no closed form is known.
+    """
+    head = model.head
+    if not isinstance(head.fc, nn.Linear):
+        raise ValueError(f"Grad-CAM: classifier {type(head.fc).__name__}; expected a linear layer")
+    if isinstance(head, FlattenHead):
+        weights = _flatten_head_gradient(head, features)
+    elif getattr(head.global_pool, "pool_type", None) == "avg":
+        weights = (head.fc.weight / features[0, 0].numel())[None]
+    else:
+        raise ValueError(
+            f"Grad-CAM: no closed form for {type(head).__name__} with pooling {head.global_pool}; "
+            "expected average pooling and a linear layer, or a FlattenHead"
+        )
+    return (weights @ features.flatten(2)).reshape(-1, weights.shape[1], *features.shape[2:])
+
+
+def _flatten_head_gradient(head: FlattenHead, features: Tensor) -> Tensor:
+    """Gradient of each logit by each channel, mean over positions: ``(B, K, C)``."""
+    if not isinstance(head.act, nn.ELU):
+        raise ValueError(f"Grad-CAM: activation {type(head.act).__name__}; expected ELU")
+    hidden, alpha = head.hidden(head.flatten(features)), float(head.act.alpha)
+    slope = torch.where(hidden > 0, 1.0, alpha * hidden.clamp_max(0).exp())
+    by_channel = head.hidden.weight.reshape(hidden.shape[1], features.shape[1], -1).mean(2)
+    return (cast(nn.Linear, head.fc).weight * slope[:, None]) @ by_channel
 
 
 def spatial_attention(model: FerCbam, size: tuple[int, int] | torch.Size) -> Tensor | None:

@@ -11,17 +11,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-
-import timm
-import torch
-from timm.models import save_for_hf
-from torch import nn
+from typing import TYPE_CHECKING, Any, cast
 
 from fer_cbam import pretrained
 from fer_cbam.errors import WeightsError
-from fer_cbam.models.fer_cbam import FerCbam
 from fer_cbam.preprocess import Preprocess
+
+if TYPE_CHECKING:  # a folder is found, and its config read, without torch
+    import torch
+    from torch import nn
+
+    from fer_cbam.models.fer_cbam import FerCbam
 
 DEFAULT_WEIGHTS = "fer_cbam_paper.ckplus48"
 HUB_PREFIX = "hf-hub:"
@@ -66,15 +66,29 @@ def resolve(source: str | Path) -> Path:
 
 
 def _download(repo: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+        )
+    except ModuleNotFoundError as error:
+        raise WeightsError(
+            f"hub repository {repo!r}: {error.name} is not installed; "
+            "expected: pip install 'fer-cbam[hub]'"
+        ) from error
 
     repo_id, _, revision = repo.partition("@")
     try:
         folder = snapshot_download(
             repo_id,
             revision=revision or None,
-            allow_patterns=[pretrained.CONFIG_FILE, pretrained.WEIGHTS_FILE],
+            allow_patterns=[
+                pretrained.CONFIG_FILE,
+                pretrained.WEIGHTS_FILE,
+                pretrained.GRAPH_FILE,
+            ],
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise WeightsError(f"hub repository {repo!r} cannot be read: {error}") from error
@@ -87,6 +101,10 @@ def load_model(source: str | Path = DEFAULT_WEIGHTS) -> LoadedModel:
     Raises:
         WeightsError: missing, damaged, of an unknown architecture, or not fitting it.
     """
+    import timm
+
+    import fer_cbam.models  # noqa: F401  registers the architectures
+
     folder = resolve(source)
     config = pretrained.read_config(folder)
     architecture = config["architecture"]
@@ -94,7 +112,7 @@ def load_model(source: str | Path = DEFAULT_WEIGHTS) -> LoadedModel:
         known = ", ".join(timm.list_models("fer_cbam*"))
         raise WeightsError(f"{folder}: architecture {architecture!r}; expected one of: {known}")
     preprocess = Preprocess.from_config(config)
-    model = cast(FerCbam, timm.create_model(f"local-dir:{folder}", pretrained=True))
+    model = cast("FerCbam", timm.create_model(f"local-dir:{folder}", pretrained=True))
     model.eval().requires_grad_(False)
     name = folder.name if folder.parent == pretrained.EMBEDDED else str(source)
     return LoadedModel(model, preprocess, pretrained.label_names(config), name, folder, config)
@@ -105,18 +123,21 @@ def save_model(
     folder: str | Path,
     label_names: Sequence[str],
     extra: Mapping[str, Any] | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
 ) -> Path:
     """Write ``config.json`` and ``model.safetensors`` as timm reads them.
 
     extra: our own keys for the root of config.json (landmarks, temperature, training, ...). dtype:
-    how floating-point tensors are stored; they are read back as float32. A folder that exists
-    keeps its files until both new ones are complete.
+    how floating-point tensors are stored, by default float32; they are read back as float32. A
+    folder that exists keeps its files until both new ones are complete.
     """
+    import torch
+    from timm.models import save_for_hf
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # A copy: the model in training stays channels_last, which safetensors does not store.
-    stored = copy.deepcopy(model).to(device="cpu", dtype=dtype)
+    stored = copy.deepcopy(model).to(device="cpu", dtype=dtype or torch.float32)
     stored = stored.to(memory_format=torch.contiguous_format)
     labels = {"num_classes": len(label_names), "label_names": list(label_names)}
     model_config = {"pretrained_cfg": labels, **(extra or {})}

@@ -1,8 +1,8 @@
 """Weights on disk: where the embedded ones lie, and whether a folder of weights is whole.
 
 A folder of weights holds ``config.json`` and ``model.safetensors``, the layout that timm reads with
-``local-dir:`` and ``hf-hub:``. Everything here works without torch: the checks read the header of
-the safetensors file, never a pickle.
+``local-dir:`` and ``hf-hub:``, and perhaps ``model.onnx``. Everything here works without torch: the
+checks read the header of the safetensors file, never a pickle.
 """
 
 from __future__ import annotations
@@ -12,13 +12,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file
 
 from fer_cbam.errors import WeightsError
 
 EMBEDDED = Path(__file__).parent / "weights"
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+# The network for ONNX Runtime. Beside WEIGHTS_FILE it is a graph that takes its weights from there
+# (embedded weights); in a folder without one it holds them itself (`fer-cbam export`).
+GRAPH_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
 
 
 def embedded_names() -> list[str]:
@@ -96,6 +102,31 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
             return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: damaged or no safetensors file ({error})") from error
+
+
+def read_tensors(folder: Path) -> dict[str, np.ndarray]:
+    """Name -> array of every floating-point tensor in a folder's weights file, as float32.
+
+    Raises:
+        WeightsError: as :func:`tensor_shapes`.
+    """
+    path = Path(folder) / WEIGHTS_FILE
+    tensor_shapes(folder)
+    tensors = load_file(path)
+    floats = {name: array for name, array in tensors.items() if array.dtype.kind == "f"}
+    return {name: np.ascontiguousarray(array, np.float32) for name, array in floats.items()}
+
+
+def graph_key(config: Mapping[str, Any]) -> str:
+    """What of a config.json decides the graph of a network, to tell that ``model.onnx`` fits it."""
+    cfg = config["pretrained_cfg"]
+    deciding = {
+        "architecture": config["architecture"],
+        "model_args": config.get("model_args", {}),
+        "input_size": list(cfg.get("input_size", ())),
+        "num_classes": config.get("num_classes", cfg.get("num_classes")),
+    }
+    return json.dumps(deciding, sort_keys=True)
 
 
 def check_tensors(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from fer_cbam.backend import BACKENDS, Backend, Explained
+from fer_cbam.decide import predictions
+from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
-from fer_cbam.detect.yunet import YuNetDetector
-from fer_cbam.errors import WeightsError
-from fer_cbam.explain import head_gradcam, spatial_attention
-from fer_cbam.hub import DEFAULT_WEIGHTS, LoadedModel, load_model
+from fer_cbam.errors import BackendError, WeightsError
+from fer_cbam.hub import DEFAULT_WEIGHTS
 from fer_cbam.images import decode_image
 from fer_cbam.types import Face, Prediction, Recognition, Saliency
 
@@ -26,32 +25,40 @@ class EmotionRecognizer:
     Safe to share between threads.
     """
 
-    def __init__(self, loaded: LoadedModel, detector: FaceDetector | None = None):
-        if len(loaded.preprocess.landmarks) != 5:
+    def __init__(self, backend: Backend, detector: FaceDetector | None = None):
+        if len(backend.preprocess.landmarks) != 5:
             raise WeightsError(
-                f"{loaded.name}: config.json has {len(loaded.preprocess.landmarks)} landmarks; "
+                f"{backend.name}: config.json has {len(backend.preprocess.landmarks)} landmarks; "
                 "expected 5, without which faces cannot be aligned"
             )
-        self.name = loaded.name
-        self.model = loaded.model
-        self.preprocess = loaded.preprocess
-        self.label_names = loaded.label_names
-        self.temperature = float(loaded.config.get("temperature", 1.0))
-        self.uncertain_below = float(loaded.config.get("uncertain_below", 0.0))
-        self.detector: FaceDetector = detector or YuNetDetector()
-        # The model keeps its attention maps from one forward pass to the next.
-        self._lock = threading.Lock()
+        self.backend = backend
+        self.name = backend.name
+        self.preprocess = backend.preprocess
+        self.label_names = backend.label_names
+        self.temperature = float(backend.config.get("temperature", 1.0))
+        self.uncertain_below = float(backend.config.get("uncertain_below", 0.0))
+        self.detector: FaceDetector = detector or face_detector()
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path = DEFAULT_WEIGHTS, detector: FaceDetector | None = None
+        cls,
+        source: str | Path = DEFAULT_WEIGHTS,
+        detector: FaceDetector | None = None,
+        backend: str | None = None,
     ) -> EmotionRecognizer:
         """Load weights: ``<arch>.<tag>``, a folder, or ``hf-hub:user/name[@revision]``.
 
+        backend: what runs the network: "torch"; "onnx", which needs no torch; "onnx-int8", for a
+        folder that ``fer-cbam export`` put an int8 network into. By default torch where it is
+        installed, else onnx. Both find faces with the same network and give the same answers.
+
         Raises:
             WeightsError: they are missing, damaged, or do not fit their architecture.
+            BackendError: an unknown backend, or packages that it needs are not installed.
         """
-        return cls(load_model(source), detector)
+        if backend is None:
+            backend = "torch" if find_spec("torch") and find_spec("timm") else "onnx"
+        return cls(open_backend(source, backend), detector or face_detector(backend))
 
     def __call__(self, image: Any, explain: bool = False) -> list[Recognition]:
         """Recognise every face of an image, from the largest to the smallest.
@@ -90,18 +97,13 @@ class EmotionRecognizer:
 
         Returns a prediction and a tuple of saliencies (empty unless ``explain``) for each crop.
         """
-        x = torch.from_numpy(self.preprocess(crops))
-        with self._lock:
-            features, logits = self._forward(x)
-            attention = spatial_attention(self.model, x.shape[-2:]) if explain else None
-        predictions = [self._decide(row) for row in logits]
-        if not explain:
-            return predictions, [()] * len(crops)
-        cams = head_gradcam(self.model, features, logits.argmax(1), x.shape[-2:])
-        return predictions, [
-            self._saliencies(prediction.label, cam, None if attention is None else attention[i])
-            for i, (prediction, cam) in enumerate(zip(predictions, cams, strict=True))
-        ]
+        x = self.preprocess(crops)
+        explained = self.backend.explain(x) if explain else None
+        logits = self.backend.logits(x) if explained is None else explained.logits
+        answers = predictions(logits, self.label_names, self.temperature, self.uncertain_below)
+        if explained is None:
+            return answers, [()] * len(crops)
+        return answers, [_saliencies(explained, i, a.label) for i, a in enumerate(answers)]
 
     def explain(self, crop: np.ndarray, label: str) -> Saliency:
         """The Grad-CAM of one crop for an emotion of one's choice.
@@ -111,31 +113,36 @@ class EmotionRecognizer:
         """
         if label not in self.label_names:
             raise ValueError(f"label {label!r}; expected one of: {', '.join(self.label_names)}")
-        x = torch.from_numpy(self.preprocess([crop]))
-        with self._lock:
-            features, _ = self._forward(x)
-        target = torch.tensor([self.label_names.index(label)])
-        cam = head_gradcam(self.model, features, target, x.shape[-2:])[0]
-        return Saliency(cam.numpy(), "gradcam", label)
+        target = np.array([self.label_names.index(label)])
+        cam = self.backend.explain(self.preprocess([crop]), target).gradcam[0]
+        return Saliency(cam, "gradcam", label)
 
-    @torch.no_grad()
-    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.model.forward_features(x)
-        return features, self.model.forward_head(features)
 
-    def _decide(self, logits: Tensor) -> Prediction:
-        probs = (logits / self.temperature).softmax(0).tolist()
-        best = max(range(len(probs)), key=probs.__getitem__)
-        return Prediction(
-            label=self.label_names[best],
-            confidence=probs[best],
-            probs=dict(zip(self.label_names, probs, strict=True)),
-            uncertain=probs[best] < self.uncertain_below,
-        )
+def _saliencies(explained: Explained, row: int, label: str) -> tuple[Saliency, ...]:
+    cam = Saliency(explained.gradcam[row], "gradcam", label)
+    if explained.attention is None:
+        return (cam,)
+    return (cam, Saliency(explained.attention[row], "spatial_attention"))
 
-    @staticmethod
-    def _saliencies(label: str, cam: Tensor, attention: Tensor | None) -> tuple[Saliency, ...]:
-        maps = (Saliency(cam.numpy(), "gradcam", label),)
-        if attention is None:
-            return maps
-        return (*maps, Saliency(attention.numpy(), "spatial_attention"))
+
+def open_backend(source: str | Path, backend: str) -> Backend:
+    """Load weights for one of ``BACKENDS``; see :meth:`EmotionRecognizer.from_pretrained`."""
+    if backend not in BACKENDS:
+        raise BackendError(f"backend {backend!r}; expected one of: {', '.join(BACKENDS)}")
+    try:
+        if backend == "torch":
+            from fer_cbam.hub import load_model
+            from fer_cbam.torch_backend import TorchBackend
+
+            return TorchBackend(load_model(source))
+        from fer_cbam.deploy.runtime import OnnxBackend
+
+        return OnnxBackend.load(source, int8=backend == "onnx-int8")
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "timm", "onnxruntime"):
+            raise
+        extra, other = ("torch", "onnx") if backend == "torch" else ("onnx", "torch")
+        raise BackendError(
+            f"backend {backend!r} needs {error.name}, which is not installed; "
+            f"expected: pip install 'fer-cbam[{extra}]', or backend {other!r}"
+        ) from error

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fer_cbam.decide import decide
 from fer_cbam.errors import FerError
-from fer_cbam.types import Prediction, Recognition
+from fer_cbam.types import Recognition
 
 HALF_LIFE = 0.25  # seconds after which a new expression weighs as much as the old one
 FORGET_AFTER = 0.7  # seconds that a face may be missed for
@@ -52,7 +53,7 @@ def smooth(
         if old is not None and old.probs.keys() == probs.keys():
             weight = 1 - 0.5 ** ((time - old.time) / HALF_LIFE)
             probs = {k: old.probs[k] + weight * (p - old.probs[k]) for k, p in probs.items()}
-        smoothed.append(replace(recognition, prediction=_decide(probs, uncertain_below)))
+        smoothed.append(replace(recognition, prediction=decide(probs, uncertain_below)))
     seen = [RememberedFace(r.face.box, dict(r.prediction.probs), time) for r in smoothed]
     missed = [face for i, face in enumerate(fresh) if i not in pairs.values()]
     return smoothed, [*seen, *missed][:MAX_FACES]
@@ -78,11 +79,6 @@ def _shift(a: Sequence[float], b: Sequence[float]) -> float:
     """Distance of two boxes' centres, in sides of the larger box."""
     side = max(a[2] - a[0], a[3] - a[1], b[2] - b[0], b[3] - b[1], 1e-6)
     return math.hypot(a[0] + a[2] - b[0] - b[2], a[1] + a[3] - b[1] - b[3]) / 2 / side
-
-
-def _decide(probs: dict[str, float], uncertain_below: float) -> Prediction:
-    label = max(probs, key=probs.__getitem__)
-    return Prediction(label, probs[label], probs, probs[label] < uncertain_below)
 
 
 def to_json(memory: Sequence[RememberedFace]) -> list[dict[str, Any]]:

@@ -230,7 +230,7 @@ def launched(monkeypatch) -> list[dict]:
 
 
 def test_flags_reach_the_server(recognizer, launched, monkeypatch, capsys):
-    monkeypatch.setattr(app.EmotionRecognizer, "from_pretrained", lambda _name: recognizer)
+    monkeypatch.setattr(app.EmotionRecognizer, "from_pretrained", lambda *_, **_kw: recognizer)
     arguments = ["--host", "0.0.0.0", "--port", "7999", "--share", "--auth", "me:secret"]
     assert app.main(arguments) == 0
     (call,) = launched
@@ -242,9 +242,19 @@ def test_flags_reach_the_server(recognizer, launched, monkeypatch, capsys):
 
 
 def test_sharing_without_a_password_is_warned_of(recognizer, launched, monkeypatch, capsys):
-    monkeypatch.setattr(app.EmotionRecognizer, "from_pretrained", lambda _name: recognizer)
+    monkeypatch.setattr(app.EmotionRecognizer, "from_pretrained", lambda *_, **_kw: recognizer)
     assert app.main(["--share"]) == 0
     assert "WARNING: --share without --auth" in capsys.readouterr().err
+
+
+def test_backend_reaches_recogniser_and_detector(launched, monkeypatch):
+    built = []
+    monkeypatch.setattr(app, "build", lambda *parts: built.append(parts) or app.gr.Blocks())
+    assert app.main(["--backend", "onnx"]) == 0
+    ((recognizer, detector),) = built
+    assert type(recognizer.backend).__name__ == "OnnxBackend"
+    assert type(recognizer.detector).__name__ == type(detector).__name__ == "OnnxYuNetDetector"
+    assert (recognizer.detector.max_side, detector.max_side) == (4096, app.LIVE_SIDE)
 
 
 def test_unknown_weights_end_the_app_with_a_sentence(launched, capsys):

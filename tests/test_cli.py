@@ -60,6 +60,17 @@ def test_json_says_what_the_recogniser_says(weights, empty_room, capsys):
     assert second == {"photo": str(empty_room), "faces": []}
 
 
+def test_backends_agree(capsys):
+    answers = []
+    for backend in ("torch", "onnx"):
+        assert cli.main(["predict", "--json", "--backend", backend, str(ASTRONAUT)]) == 0
+        (face,) = json.loads(capsys.readouterr().out)["faces"]
+        answers.append(face)
+    assert answers[0]["label"] == answers[1]["label"]
+    assert answers[0]["probs"] == pytest.approx(answers[1]["probs"], abs=1e-3)
+    assert answers[0]["box"] == pytest.approx(answers[1]["box"], abs=0.11)  # rounded to tenths
+
+
 def test_text_names_the_three_most_probable(weights, empty_room, capsys):
     assert cli.main(["predict", "--weights", str(weights), str(ASTRONAUT), str(empty_room)]) == 0
     head, face, none = capsys.readouterr().out.splitlines()

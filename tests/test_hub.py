@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 import timm
@@ -87,6 +88,13 @@ def test_unknown_architecture(folder):
     path.write_text(json.dumps(config))
     with pytest.raises(WeightsError, match=r"'resnet18'; expected one of: .*fer_cbam_paper"):
         hub.load_model(folder)
+
+
+def test_no_hub_client_is_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    message = r"'user/name': huggingface_hub is not installed; .* 'fer-cbam\[hub\]'"
+    with pytest.raises(WeightsError, match=message):
+        hub.resolve("hf-hub:user/name")
 
 
 @pytest.mark.parametrize("repo", ["not a repo name", "user/missing"])

@@ -11,6 +11,7 @@ import textwrap
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -21,12 +22,13 @@ PACKAGES = {"fer_cbam": set(), "eval": {"fer_cbam"}, "train": {"fer_cbam", "eval
 
 # Inside fer_cbam: a unit imports units of lower layers only. A new module needs a place here.
 LAYERS = (
-    {"errors"},
+    {"errors", "registration", "onnx_session"},
     {"types", "labels"},
-    {"preprocess", "pretrained", "images"},
-    {"models", "data", "detect"},
+    {"preprocess", "pretrained", "images", "decide"},
+    {"models", "data", "detect", "backend"},
     {"explain", "hub", "render", "smoothing"},
-    {"deploy", "page"},
+    {"torch_backend", "page"},
+    {"deploy"},
     {"recognizer"},
     {"cli", "__main__"},
 )
@@ -35,7 +37,14 @@ LAYER = {unit: height for height, units in enumerate(LAYERS) for unit in units}
 HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"errors", "types", "labels", "preprocess", "pretrained", "images", "data", "detect",
-              "render", "smoothing", "page", "cli"}  # fmt: skip
+              "render", "smoothing", "page", "cli", "registration", "onnx_session", "decide",
+              "backend", "hub", "recognizer",
+              "deploy", "deploy.names", "deploy.runtime"}  # fmt: skip
+
+
+def torch_free(name: str) -> bool:
+    own = name.removeprefix("fer_cbam.")
+    return own in TORCH_FREE if unit(name) == "deploy" else unit(name) in TORCH_FREE
 
 
 def module_name(path: Path) -> str:
@@ -130,7 +139,7 @@ def below(own: str) -> set[str]:
 def test_heavy_packages_are_loaded_when_used(name):
     tops = {target.split(".")[0] for target in imports(name, at_import=True)}
     assert not tops & HEAVY, f"{name} imports {tops & HEAVY} at import"
-    if unit(name) in TORCH_FREE:
+    if torch_free(name):
         assert not tops & {"torch", "torchvision", "timm"}, f"{name} needs torch to be imported"
 
 
@@ -171,15 +180,40 @@ WATCHED_IMPORT = """
 """
 
 
-def test_import_registers_the_models_and_loads_nothing_heavy(tmp_path):
+@pytest.mark.parametrize("prepare", ["", "import timm, torch"])
+def test_import_loads_nothing_heavy(tmp_path, prepare):
     # What torch and timm do when they are imported is theirs, so they are there already.
-    code = WATCHED_IMPORT.format(prepare="import timm, torch")
-    result = python(code, tmp_path, HOME=str(tmp_path))
+    result = python(WATCHED_IMPORT.format(prepare=prepare), tmp_path, HOME=str(tmp_path))
     modules = set(result["modules"])
-    assert "fer_cbam.models.fer_cbam" in modules
-    assert not modules & HEAVY
+    assert ("fer_cbam.models.fer_cbam" in modules) == bool(prepare)
+    assert not modules & (HEAVY if prepare else HEAVY | {"torch", "timm", "numpy", "cv2"})
     assert result["events"] == []
     assert list(tmp_path.iterdir()) == []
+
+
+REGISTERED = """
+    import importlib.util, json, sys
+    {imports}
+    name = timm.create_model("fer_cbam_paper").pretrained_cfg["architecture"]
+    hooks = [type(f).__name__ for f in sys.meta_path if type(f).__module__.startswith("fer_cbam")]
+    print(json.dumps({{"name": name, "hooks": hooks}}))
+"""
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import timm, fer_cbam",
+        "import fer_cbam, timm",
+        "import fer_cbam; importlib.util.find_spec('timm'); import timm",  # asked for, not imported
+        "import fer_cbam; from timm.models import create_model; import timm",
+        "import fer_cbam.models; import timm",
+        "from fer_cbam import CBAM; import timm",
+    ],
+)
+def test_models_are_registered_in_any_order_of_imports(tmp_path, imports):
+    result = python(REGISTERED.format(imports=imports), tmp_path)
+    assert result == {"name": "fer_cbam_paper", "hooks": []}
 
 
 # Hides torch and timm as if they had never been installed.
@@ -210,7 +244,7 @@ USE_WITHOUT_TORCH = """
         importlib.import_module(name)
     import fer_cbam
     errors = {}
-    for name in ("CBAM", "FerCbam", "EmotionRecognizer", "models"):
+    for name in ("CBAM", "FerCbam", "models"):
         try:
             getattr(fer_cbam, name)
         except ImportError as error:
@@ -229,10 +263,10 @@ USE_WITHOUT_TORCH = """
 
 
 def test_what_works_without_torch(tmp_path):
-    modules = sorted(n for n in SOURCES if unit(n) in TORCH_FREE)
+    modules = sorted(n for n in SOURCES if torch_free(n))
     code = WITHOUT_TORCH + USE_WITHOUT_TORCH
     result = python(code, tmp_path, MODULES=" ".join(modules))
-    for name in ("CBAM", "FerCbam", "EmotionRecognizer", "models", "from"):
+    for name in ("CBAM", "FerCbam", "models", "from"):
         message = result["errors"][name]
         assert "needs torch and timm" in message
         assert "pip install 'fer-cbam[torch]'" in message
@@ -240,6 +274,40 @@ def test_what_works_without_torch(tmp_path):
     assert result["errors"]["unknown"] == "module 'fer_cbam' has no attribute 'no_such_name'"
     assert result["label"] == "fear"
     assert result["torch"] is False
+
+
+PREDICT_WITHOUT_TORCH = """
+    import json, os
+    from fer_cbam import BackendError, EmotionRecognizer
+    from fer_cbam.render import annotate, overlay
+    from fer_cbam.images import decode_image
+    image = decode_image(os.environ["PHOTO"])
+    recognizer = EmotionRecognizer.from_pretrained()
+    (found,) = recognizer(image, explain=True)
+    annotate(overlay(image, found, found.saliencies[0]), [found])
+    try:
+        EmotionRecognizer.from_pretrained(backend="torch")
+    except BackendError as error:
+        message = str(error)
+    print(json.dumps({
+        "probs": found.prediction.probs, "message": message,
+        "cam": found.saliencies[0].values.tolist(),
+        "loaded": sorted({name.split(".")[0] for name in sys.modules}),
+    }))
+"""
+
+
+def test_recognition_without_torch_is_that_of_torch(tmp_path):
+    from fer_cbam import EmotionRecognizer
+
+    photo = ROOT / "fer_cbam" / "assets" / "astronaut.jpg"
+    result = python(WITHOUT_TORCH + PREDICT_WITHOUT_TORCH, tmp_path, PHOTO=str(photo))
+    assert not {"torch", "torchvision", "timm", "huggingface_hub"} & set(result["loaded"])
+    assert "backend 'torch' needs t" in result["message"]
+    assert "or backend 'onnx'" in result["message"]
+    (expected,) = EmotionRecognizer.from_pretrained(backend="torch")(photo, explain=True)
+    assert result["probs"] == pytest.approx(dict(expected.prediction.probs), abs=1e-5)
+    np.testing.assert_allclose(result["cam"], expected.saliencies[0].values, atol=1e-3)
 
 
 def test_public_names_are_where_the_table_says():

@@ -227,4 +227,4 @@ class Broken:
 
 def test_a_detector_that_fails_does_not_read_as_no_face(weights, photo):
     with pytest.raises(RuntimeError, match="on fire"):
-        EmotionRecognizer(hub.load_model(weights), Broken())(photo)
+        EmotionRecognizer.from_pretrained(weights, Broken())(photo)

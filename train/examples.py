@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eval.metrics import softmax
 from eval.predict import predict_logits
 from fer_cbam import data
+from fer_cbam.decide import softmax
 from fer_cbam.errors import FerError
 from fer_cbam.hub import load_model
 from fer_cbam.preprocess import Preprocess

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from fer_cbam import hub, pretrained
+from fer_cbam.deploy.graph import add_graph
 from fer_cbam.errors import FerError, WeightsError
 from train.__main__ import alignment
 
@@ -64,12 +65,16 @@ def release(run_dir: Path, name: str, folder: Path, tau: float = 0.0) -> str:
         extra["logit_adjustment"] = tau
         adjust_logits(loaded, tau)
     hub.save_model(loaded.model, folder, loaded.label_names, extra, dtype=torch.float16)
+    graph = add_graph(folder)
     stored = hub.load_model(folder)
     x = torch.rand((64, *loaded.preprocess.input_size), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         difference = (stored.model(x) - loaded.model(x)).abs().max().item()
     size = (folder / pretrained.WEIGHTS_FILE).stat().st_size
-    return f"{folder}: {size:,} bytes, logits differ by at most {difference:.1e} from float32"
+    return (
+        f"{folder}: {size:,} bytes, logits differ by at most {difference:.1e} from float32; "
+        f"{graph.name} beside it for use without torch"
+    )
 
 
 def adjust_logits(loaded: hub.LoadedModel, tau: float) -> None:

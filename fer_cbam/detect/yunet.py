@@ -55,15 +55,10 @@ class YuNetDetector:
                 raise ValueError(f"{name}_threshold: got {value}; expected a number in [0, 1]")
         if max_side < 32:
             raise ValueError(f"max_side: got {max_side}; expected at least 32 pixels")
+        self.score_threshold = score_threshold
         self.nms_threshold = nms_threshold
         self.max_side = max_side
-        self._lock = threading.Lock()
-        model = np.frombuffer(MODEL_FILE.read_bytes(), np.uint8)
-        with _without_opencv_warnings():
-            self._net = cv2.FaceDetectorYN.create(
-                "onnx", model, np.empty(0, np.uint8), (COARSE_SIDE, COARSE_SIDE),
-                score_threshold, nms_threshold,
-            )  # fmt: skip
+        self._load()
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """All faces of an image, the largest first; see
@@ -102,18 +97,29 @@ class YuNetDetector:
         return rows
 
     def _run(self, tile: np.ndarray, left: int, top: int) -> np.ndarray:
-        """One pass of the network: RGB tile -> rows x, y, w, h, 5 landmarks, score, moved to where
-        the tile lies."""
+        """One pass of the network, its rows moved to where the tile lies."""
+        rows = self._infer(tile).astype(np.float64)
+        rows[:, 0:2] += left, top
+        rows[:, 4:14] += np.tile((left, top), 5)
+        return rows
+
+    def _load(self) -> None:
+        self._lock = threading.Lock()
+        model = np.frombuffer(MODEL_FILE.read_bytes(), np.uint8)
+        with _without_opencv_warnings():
+            self._net = cv2.FaceDetectorYN.create(
+                "onnx", model, np.empty(0, np.uint8), (COARSE_SIDE, COARSE_SIDE),
+                self.score_threshold, self.nms_threshold,
+            )  # fmt: skip
+
+    def _infer(self, tile: np.ndarray) -> np.ndarray:
+        """RGB tile -> rows ``(N, 15)``: x, y, w, h, 5 landmarks, score, in pixels of the tile;
+        of boxes that overlap the best."""
         bgr = cv2.cvtColor(tile, cv2.COLOR_RGB2BGR)
         with self._lock:
             self._net.setInputSize((bgr.shape[1], bgr.shape[0]))
             rows = self._net.detect(bgr)[1]
-        if rows is None:
-            return np.empty((0, 15))
-        rows = rows.astype(np.float64)
-        rows[:, 0:2] += left, top
-        rows[:, 4:14] += np.tile((left, top), 5)
-        return rows
+        return np.empty((0, 15), np.float32) if rows is None else rows
 
 
 def search_sides(longest: int, max_side: int) -> list[int]:

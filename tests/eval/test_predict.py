@@ -42,7 +42,7 @@ def test_probabilities_are_those_of_the_recognizer(tiny, save_weights):
     table = p.predict(p.jobs(str(folder), tiny, "public"), tiny, "public")
     split = protocol_splits(tiny, "public")[0]
     crops = [tiny.samples[i].pixels for i in split.test]
-    predictions, _ = EmotionRecognizer(hub.load_model(folder), detector=object()).classify(crops)
+    predictions, _ = EmotionRecognizer.from_pretrained(folder, object()).classify(crops)
     s = scored(table)
     for row, prediction in enumerate(predictions):
         assert s.label_names[s.preds[row]] == prediction.label

@@ -1,0 +1,1 @@
+"""From weights to ONNX, and the runtime that needs no torch."""

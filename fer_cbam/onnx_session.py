@@ -1,0 +1,34 @@
+"""One way to open an ONNX model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+def open_session(
+    model: bytes, weights: Mapping[str, np.ndarray] | None = None, threads: int = 1
+) -> InferenceSession:
+    """A session on the CPU; its ``run`` may be called from several threads at once.
+
+    model: the file's content. weights: name -> array for the weights that the file leaves out.
+    threads: for each call; one is fastest for a single face, and callers run side by side.
+
+    Raises:
+        onnxruntime's own exceptions: no ONNX model, or weights of another name, shape or type.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors
+    if weights:
+        arrays = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), arrays)
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
