@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fer_cbam.data import twins
 from fer_cbam.data.base import Dataset
 from fer_cbam.data.files import Files
 from fer_cbam.data.tables import find_table, require_table, shown, table_rows
@@ -32,9 +33,12 @@ def recognises(files: Files) -> bool:
 def read(files: Files) -> Dataset:
     """FER2013 in the order of the file: ids ``fer2013:<row>``, row 0-based; 48x48 grey.
 
+    group: that of near-identical images (:mod:`fer_cbam.data.twins`), None where a row has none,
+    and in a file that is only a part of FER2013.
+
     Raises:
         DataError: a row with an unknown emotion code or Usage, another number of pixels, or a
-            pixel that is no integer in 0..255; no rows.
+            pixel that is no integer in 0..255; no rows; all rows in another order than published.
     """
     name = require_table(files, COLUMNS, "fer2013.csv")
     labels, splits, faces = [], [], []
@@ -52,8 +56,12 @@ def read(files: Files) -> Dataset:
     # One block that all samples look into: 83 MB for the whole of FER2013.
     block = np.stack(faces).reshape(-1, SIDE, SIDE)
     block.flags.writeable = False
+    groups: dict[int, str] = {}
+    if len(block) == twins.ROWS:
+        twins.check_order(block, files.where(name))
+        groups = twins.group_names()
     samples = (
-        Sample(f"fer2013:{row}", face, label, split=split)
+        Sample(f"fer2013:{row}", face, label, group=groups.get(row), split=split)
         for row, (face, label, split) in enumerate(zip(block, labels, splits, strict=True))
     )
     return Dataset("fer2013", LABEL_SETS["fer2013"], tuple(samples))

@@ -7,7 +7,8 @@ folds of CK+48, nobody on both sides; the folds are frozen in ``ckplus48_subject
     python -m fer_cbam.data.protocols CKPLUS48 > fer_cbam/data/ckplus48_subject10.json
 
 makes again from the data. ``public``, ``private``: FER2013's Training split against PublicTest or
-PrivateTest; what is not tested is not trained on either.
+PrivateTest; what is not tested is not trained on either, nor is an image of Training that has a
+near-identical one in PublicTest or PrivateTest (:func:`twins_across`).
 
 scikit-learn is needed to make random splits, and is loaded only then.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fer_cbam.data import twins
 from fer_cbam.data.base import Dataset
 from fer_cbam.errors import DataError
 
@@ -123,6 +125,21 @@ def sequence_overlap(dataset: Dataset, split: Split) -> float:
     return float(np.mean([groups[i] in trained for i in split.test]))
 
 
+def twins_across(dataset: Dataset) -> npt.NDArray[np.bool_]:
+    """bool ``(N,)``: whether a group-mate of a sample stands on the other side of its split.
+
+    One side is ``Training``, the other PublicTest and PrivateTest together. For a sample of
+    Training it says that a test image is nearly the same, for a test image that Training holds
+    nearly the same. Groups of FER2013 are those of the whole file: a twin that FER+ drops counts.
+    """
+    sides: dict[str, set[bool]] = {}
+    for sample in dataset.samples:
+        if sample.group is not None:
+            sides.setdefault(sample.group, set()).add(sample.split == "Training")
+    torn = {group for group, found in sides.items() if len(found) > 1} | twins.torn_groups()
+    return np.array([sample.group in torn for sample in dataset.samples], bool)
+
+
 def subject_folds(dataset: Dataset, *, folds: int = _FOLDS, seed: int = 0) -> dict[str, int]:
     """subject_id -> fold, whole subjects, classes as even as they allow; sorted by subject.
 
@@ -219,8 +236,8 @@ def _official(name: str, test_split: str) -> Callable[[Dataset], tuple[Split, ..
             if wanted not in found:
                 raise DataError(f"{dataset.name}: no sample of the split {wanted!r}, which the "
                                 f"protocol {name!r} needs")  # fmt: skip
-        train, test = np.flatnonzero(found == "Training"), np.flatnonzero(found == test_split)
-        return (Split(train, test, name),)
+        train = np.flatnonzero((found == "Training") & ~twins_across(dataset))
+        return (Split(train, np.flatnonzero(found == test_split), name),)
 
     return splits
 
