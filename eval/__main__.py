@@ -20,7 +20,15 @@ import numpy as np
 import pandas as pd
 
 from eval import attention, figures, table
-from eval.predict import OPTIONS, Job, jobs, predict
+from eval.predict import (
+    ENSEMBLE,
+    OPTIONS,
+    Job,
+    jobs,
+    predict,
+    predict_ensemble,
+    weights_sha256,
+)
 from eval.report import dumps, provenance, report
 from fer_cbam import data
 from fer_cbam.data import Dataset
@@ -39,11 +47,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         dataset = data.load(args.data, votes=args.votes)
         pairs = jobs(args.weights, dataset, args.protocol)
-        predictions = predict(pairs, dataset, args.protocol, args.option, args.name)
+        others = [jobs(source, dataset, args.protocol) for source in args.ensemble]
+        if others:
+            predictions = predict_ensemble([pairs, *others], dataset, args.protocol, args.name)
+        else:
+            predictions = predict(pairs, dataset, args.protocol, args.option, args.name)
         result = report(predictions)
         args.out.mkdir(parents=True, exist_ok=True)
         table.write(predictions, args.out / PREDICTIONS_FILE)
-        content = {**provenance("eval", arguments), **result}
+        sums = [weights_sha256(member) for member in (pairs, *others)]
+        content = {**provenance("eval", arguments), "weights_sha256": sums, **result}
         (args.out / METRICS_FILE).write_text(dumps(content), encoding="utf-8")
         draw(pairs, dataset, predictions, result, args.out)
         if args.gallery_with_images:
@@ -63,11 +76,15 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
     add("--protocol", required=True, choices=PROTOCOLS)
     add("--out", type=Path, required=True, help="folder for the report")
-    add("--option", default="plain", choices=OPTIONS, help="flip: mean logits with the mirror")
+    add("--option", default="plain", choices=OPTIONS, help="views of a crop, see eval/predict.py")
+    add("--ensemble", nargs="+", default=[], metavar="WEIGHTS", help="more, to be tested together")
     add("--name", help="name of the weights in the report (default: the architecture)")
     add("--gallery-with-images", action="store_true",
         help="also gallery_images.png, with faces of the data set: keep it private")  # fmt: skip
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.ensemble and not (args.name and args.option == "plain"):
+        parser.error("--ensemble: expected a --name for it, and the option plain")
+    return args
 
 
 def draw(
@@ -79,10 +96,13 @@ def draw(
     figures.save(figures.confusion(result), out / "confusion.png")
     figures.save(figures.roc(predictions, result), out / "roc.png")
     figures.save(figures.precision_recall(predictions, result), out / "precision_recall.png")
+    figures.save(figures.reliability(predictions, result), out / "reliability.png")
     histories = {job.split.name: job.loaded.folder / HISTORY_FILE for job in pairs}
     runs = {name: pd.read_csv(path) for name, path in histories.items() if path.is_file()}
     if runs:
         figures.save(figures.history(runs, result), out / "history.png")
+    if result["option"] == ENSEMBLE:
+        return  # no single network to explain
     maps = attention.mean_maps(pairs, dataset, predictions)
     if maps:
         landmarks = pairs[0].loaded.preprocess.landmarks

@@ -20,7 +20,7 @@ from matplotlib.patches import Ellipse
 from PIL import Image
 
 from eval import titles
-from eval.metrics import precision_recall_curve, roc_curve
+from eval.metrics import precision_recall_curve, reliability_bins, roc_curve
 from eval.table import scored
 
 # Paul Tol's "muted" scheme, made for colour-blind readers (https://sronpersonalpages.nl/~pault/);
@@ -182,6 +182,34 @@ def precision_recall(table: pd.DataFrame, report: Mapping[str, Any]) -> Figure:
 
 def _legend_title(report: Mapping[str, Any], title: str, metric: str) -> str:
     return f"{title}, macro {report['metrics'][f'macro_{metric}']['value']:.4f}"
+
+
+def reliability(table: pd.DataFrame, report: Mapping[str, Any]) -> Figure:
+    """Accuracy against confidence, in the bins of the ECE, before and after the temperature.
+
+    The area of a dot grows with the images in its bin. A dashed line stands where the weights fall
+    silent.
+    """
+    arrays = scored(table)
+    sides = (("temperature 1", arrays.raw_probs, "ece_uncalibrated"),
+             ("as the weights answer", arrays.probs, "ece"))  # fmt: skip
+    with rc_context(RC):
+        figure, axes = _figure(1, 2, 9, 4.4, heading(report))
+        for ax, (title, probs, name) in zip(axes[0], sides, strict=True):
+            count, confidence, hits = reliability_bins(probs.max(1), arrays.correct)
+            shown = count > 0
+            ax.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
+            ax.plot(confidence[shown], hits[shown], color=TRAIN, linewidth=1)
+            ax.scatter(confidence[shown], hits[shown], 600 * count[shown] / len(table) + 6,
+                       color=TRAIN, alpha=0.7, linewidth=0)  # fmt: skip
+            error = 100 * report["metrics"][name]["value"]
+            ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
+            ax.set_title(f"{title}: ECE {error:.1f} %")
+            ax.grid(alpha=0.3)
+        for silent in table["uncertain_below"].unique():
+            if silent > 0:
+                axes[0][1].axvline(silent, color=VALIDATION, linestyle="--", linewidth=1)
+    return figure
 
 
 def _curves(

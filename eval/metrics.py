@@ -212,6 +212,40 @@ def brier(targets: np.ndarray, probs: np.ndarray, weights: np.ndarray | None = N
     return _sample_mean(((probs - onehot) ** 2).sum(axis=1), weights)
 
 
+def reliability_bins(
+    confidence: np.ndarray, correct: np.ndarray, bins: int = ECE_BINS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Samples, mean confidence and accuracy in each bin of `ece`, ``(bins,)``; NaN if empty."""
+    index = confidence_bins(confidence, bins)
+    count = np.bincount(index, minlength=bins)
+    mean, hits = (
+        _ratio(np.bincount(index, values, minlength=bins), count)
+        for values in (confidence, correct.astype(np.float64))
+    )
+    return count, mean, hits
+
+
+def confidence_bins(confidence: np.ndarray, bins: int = ECE_BINS) -> np.ndarray:
+    """The bin ``((b - 1) / bins, b / bins]`` of each confidence, int ``(N,)`` in 0..bins-1."""
+    return np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+
+
+def coverage(spoken: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Share of samples that are answered, ``()`` or ``(R,)``; spoken: bool ``(N,)``."""
+    return _sample_mean(spoken.astype(np.float64), weights)
+
+
+def selective_accuracy(
+    correct: np.ndarray, spoken: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Accuracy among the samples that are answered; NaN where none is.
+
+    El-Yaniv and Wiener, JMLR 11, 2010: with `coverage` the two axes of a risk-coverage curve.
+    """
+    hits = _sample_mean((correct & spoken).astype(np.float64), weights)
+    return _ratio(hits, coverage(spoken, weights))
+
+
 def ece(
     confidence: np.ndarray, correct: np.ndarray, weights: np.ndarray | None = None,
     bins: int = ECE_BINS,
@@ -223,8 +257,7 @@ def ece(
 
     confidence: probability of the prediction, ``(N,)`` in [0, 1]. correct: bool ``(N,)``.
     """
-    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    members = (np.arange(bins)[:, None] == index).astype(np.float64)
+    members = (np.arange(bins)[:, None] == confidence_bins(confidence, bins)).astype(np.float64)
     gap = correct.astype(np.float64) - confidence
     w = np.ones((len(gap), 1)) if weights is None else weights
     value = _ratio(np.abs((members * gap) @ w).sum(axis=0), w.sum(axis=0))

@@ -3,13 +3,18 @@
 Each split of a protocol is predicted by weights that were trained on its own train side, and only
 its test side is predicted. Weights trained on another data set see every split.
 
-Options: "plain" is the crop as it is. "flip" adds its mirror image and takes the mean of the two
-logits: the mean is taken before the softmax (a geometric mean of the probabilities), so that a
-temperature means the same for both options.
+Options, never mixed: "plain" is the crop as it is. "flip" adds its mirror image. "tencrop" is the
+ten views of the FER2013 literature (44 of 48 pixels, as in
+https://github.com/WuJie1010/Facial-Expression-Recognition.Pytorch): four corners and the middle,
+11/12 of the side each, and their mirror images, here enlarged to the input size by the weights' own
+preprocessing. Both take the mean of the logits: before the softmax (a geometric mean of the
+probabilities), so that a temperature means the same for all. "ensemble" is the mean of the
+probabilities that several sets of weights give to the plain crop, each at its own temperature.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +28,13 @@ from eval import table
 from fer_cbam import pretrained
 from fer_cbam.data import Dataset
 from fer_cbam.data.protocols import Split, protocol_splits
+from fer_cbam.decide import softmax
 from fer_cbam.errors import DataError, WeightsError
 from fer_cbam.hub import LoadedModel, load_model
 
-OPTIONS = ("plain", "flip")
+OPTIONS = ("plain", "flip", "tencrop")
+ENSEMBLE = "ensemble"
+TENCROP_SHARE = 44 / 48  # of the side that each of the ten views keeps
 # FER+ is FER2013's images with other labels.
 SAME_IMAGES = {"ferplus": "fer2013"}
 
@@ -52,12 +60,30 @@ def predict_logits(
     parts = []
     with torch.inference_mode():
         for start in range(0, len(crops), batch_size):
-            x = torch.from_numpy(loaded.preprocess(list(crops[start : start + batch_size])))
-            logits = loaded.model(x)
-            if option == "flip":
-                logits = (logits + loaded.model(x.flip(-1))) / 2
-            parts.append(logits.float().numpy())
+            batch = list(crops[start : start + batch_size])
+            parts.append(_mean_logits(loaded, batch, option).float().numpy())
     return np.concatenate(parts)
+
+
+def _mean_logits(loaded: LoadedModel, crops: list[np.ndarray], option: str) -> torch.Tensor:
+    """Logits ``(B, L)``, the mean over the views of an option."""
+    views = zip(*map(five_crops, crops), strict=True) if option == "tencrop" else [tuple(crops)]
+    logits = []
+    for view in views:
+        x = torch.from_numpy(loaded.preprocess(view))
+        logits.append(loaded.model(x))
+        if option != "plain":
+            logits.append(loaded.model(x.flip(-1)))
+    return torch.stack(logits).mean(0)
+
+
+def five_crops(crop: np.ndarray) -> list[np.ndarray]:
+    """Four corners and the middle of a crop ``(h, w)`` or ``(h, w, 3)``, 11/12 of its sides."""
+    height, width = crop.shape[:2]
+    h, w = round(height * TENCROP_SHARE), round(width * TENCROP_SHARE)
+    y, x = height - h, width - w
+    places = ((0, 0), (0, x), (y, 0), (y, x), (y // 2, x // 2))
+    return [crop[top : top + h, left : left + w] for top, left in places]
 
 
 def weight_sources(source: str) -> list[str]:
@@ -168,6 +194,51 @@ def weights_name(job: Job, dataset: Dataset) -> str:
     return name if trained_on == dataset.name else f"{name}-{trained_on}"
 
 
+def temperature(loaded: LoadedModel) -> float:
+    """What divides the logits, as saved with the weights."""
+    return float(loaded.config.get("temperature", 1.0))
+
+
+def uncertain_below(loaded: LoadedModel) -> float:
+    """The confidence below which the weights give no answer; 0 where none was saved."""
+    return float(loaded.config.get("uncertain_below", 0.0))
+
+
+def weights_sha256(pairs: Sequence[Job]) -> dict[str, str]:
+    """Split -> SHA-256 of the file of weights that it was tested with."""
+    return {
+        job.split.name: hashlib.sha256(
+            (job.loaded.folder / pretrained.WEIGHTS_FILE).read_bytes()
+        ).hexdigest()
+        for job in pairs
+    }
+
+
+def predict_ensemble(
+    members: Sequence[Sequence[Job]], dataset: Dataset, protocol: str, name: str
+) -> pd.DataFrame:
+    """The table of an ensemble; its logits are the logarithms of the mean probabilities.
+
+    members: the jobs of each set of weights, as `jobs` gives them.
+
+    Raises:
+        DataError: one member only, or members with other splits or label names.
+    """
+    kinds = {tuple((job.split.name, job.loaded.label_names) for job in pairs) for pairs in members}
+    if len(members) < 2 or len(kinds) > 1:
+        raise DataError(f"ensemble: {len(members)} sets of weights, {len(kinds)} kinds of splits "
+                        "and labels; expected two or more with the same")  # fmt: skip
+    parts = []
+    for own in zip(*members, strict=True):
+        split = own[0].split
+        crops = [dataset.samples[i].pixels for i in split.test]
+        probs = [softmax(predict_logits(j.loaded, crops) / temperature(j.loaded)) for j in own]
+        smallest = np.finfo(np.float64).tiny
+        logits = np.log(np.maximum(np.mean(probs, axis=0), smallest))
+        parts.append(table.rows(dataset, split.test, split.name, logits, own[0].loaded.label_names))
+    return _combined(parts, members[0], dataset, protocol, name, ENSEMBLE)
+
+
 def predict(
     pairs: Sequence[Job], dataset: Dataset, protocol: str, option: str = "plain",
     name: str | None = None,
@@ -177,13 +248,20 @@ def predict(
     for job in pairs:
         crops = [dataset.samples[i].pixels for i in job.split.test]
         logits = predict_logits(job.loaded, crops, option)
-        temperature = float(job.loaded.config.get("temperature", 1.0))
         parts.append(
             table.rows(dataset, job.split.test, job.split.name, logits, job.loaded.label_names,
-                       temperature)
+                       temperature(job.loaded), uncertain_below(job.loaded))
         )  # fmt: skip
+    name = name or weights_name(pairs[0], dataset)
+    return _combined(parts, pairs, dataset, protocol, name, option)
+
+
+def _combined(
+    parts: Sequence[pd.DataFrame], pairs: Sequence[Job], dataset: Dataset, protocol: str,
+    name: str, option: str,
+) -> pd.DataFrame:  # fmt: skip
     return table.combine(
         parts, data=dataset.name, label_names=dataset.label_names, protocol=protocol,
-        weights=name or weights_name(pairs[0], dataset), option=option, scores="logits",
+        weights=name, option=option, scores="logits",
         sequence_overlap=table.overlap(dataset, [job.split for job in pairs]),
     )  # fmt: skip

@@ -6,6 +6,11 @@ not stand on one scale, so they are the mean over the folds (Forman and Scholz, 
 cross-validation studies", SIGKDD Explorations 12(1), 2010). Where test sides overlap (random splits
 by several seeds), everything is the mean over the splits. Mean and standard deviation (n - 1) over
 splits are given wherever there are several.
+
+``<metric>_uncalibrated`` is at temperature 1. ``coverage`` is the share of images that get an
+answer at the weights' ``uncertain_below``, ``selective_accuracy`` the accuracy among them.
+``<metric>_without_twins`` leaves out the test images to which Training holds a near-identical one;
+it is given where there are any.
 """
 
 from __future__ import annotations
@@ -30,6 +35,11 @@ from eval.table import Scored, scored
 from fer_cbam.errors import DataError
 
 PER_CLASS = ("precision", "recall", "f1", "auc", "ap")
+FROM_PROBABILITIES = (
+    "log_loss", "brier", "ece", "log_loss_uncalibrated", "brier_uncalibrated", "ece_uncalibrated",
+    "coverage", "selective_accuracy",
+)  # fmt: skip
+WITHOUT_TWINS = "_without_twins"
 DECIMALS = 6
 PACKAGES = (
     "torch",
@@ -66,11 +76,28 @@ def measure(s: Scored, weights: np.ndarray | None = None) -> dict[str, np.ndarra
         "log_loss": m.log_loss(s.targets, s.probs, weights),
         "brier": m.brier(s.targets, s.probs, weights),
         "ece": m.ece(s.confidence, s.correct, weights),
+        "log_loss_uncalibrated": m.log_loss(s.targets, s.raw_probs, weights),
+        "brier_uncalibrated": m.brier(s.targets, s.raw_probs, weights),
+        "ece_uncalibrated": m.ece(s.raw_probs.max(1), s.correct, weights),
+        "coverage": m.coverage(s.spoken, weights),
+        "selective_accuracy": m.selective_accuracy(s.correct, s.spoken, weights),
+        **_without_twins(s, weights),
     }
     for name in PER_CLASS:
         for i, label in enumerate(s.label_names[:k]):
             values[f"{name}_{label}"] = per_class[name][..., i]
     return values
+
+
+def _without_twins(s: Scored, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Accuracies on the images that Training holds nothing near to; NaN where there are none."""
+    kept = np.flatnonzero(~s.twin)
+    names = (f"accuracy{WITHOUT_TWINS}", f"balanced_accuracy{WITHOUT_TWINS}")
+    if not len(kept):
+        return dict.fromkeys(names, np.full(() if weights is None else weights.shape[1:], np.nan))
+    of_kept = None if weights is None else weights[kept]
+    matrix = m.confusion_matrix(s.targets[kept], s.preds[kept], s.num_classes, of_kept)
+    return dict(zip(names, (m.accuracy(matrix), m.balanced_accuracy(matrix)), strict=True))
 
 
 def _by_split(table: pd.DataFrame) -> list[tuple[np.ndarray, Scored]]:
@@ -112,7 +139,8 @@ def report(table: pd.DataFrame, n_resamples: int = RESAMPLES, seed: int = 0) -> 
     splits = _by_split(table)
     pooled = table["sample_id"].is_unique
     whole = [(np.arange(len(table)), scored(table))]
-    names = list(measure(whole[0][1]))
+    twins = whole[0][1].twin.any()
+    names = [n for n in measure(whole[0][1]) if twins or not n.endswith(WITHOUT_TWINS)]
     ranking = np.array([not {"auc", "ap"}.isdisjoint(name.split("_")) for name in names])
 
     def values(_table: pd.DataFrame, weights: np.ndarray | None) -> np.ndarray:
@@ -133,7 +161,7 @@ def report(table: pd.DataFrame, n_resamples: int = RESAMPLES, seed: int = 0) -> 
             entries[name]["mean"] = over.mean() if len(over) else np.nan
             entries[name]["sd"] = over.std(ddof=1) if len(over) > 1 else np.nan
     if table.attrs["scores"] == "margins":
-        for name in ("log_loss", "brier", "ece"):
+        for name in FROM_PROBABILITIES:
             entries[name] = dict.fromkeys(entries[name], np.nan)
     return _layout(table, entries, splits, pooled, n_resamples, seed)
 
@@ -156,6 +184,7 @@ def _layout(
         "n": len(table),
         "images": table["sample_id"].nunique(),
         "subjects": subjects or None,
+        "twins": int(table["twin"].sum()),
         "value": several if len(splits) > 1 else "one split",
         "interval": f"{LEVEL:g} % percentile bootstrap, {n_resamples} resamples of {unit}, "
         f"seed {seed}",

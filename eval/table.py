@@ -1,8 +1,9 @@
 """The one table that every report reads: what a model said of each test image.
 
 Columns: ``sample_id``, ``subject_id``, ``group`` (None where unknown), ``split``, ``target``
-(label name), ``temperature`` (divides the logits before the softmax, as saved with the weights)
-and one ``logit_<label>`` for each label of the model, in the order of its logits.
+(label name), ``twin`` (Training holds a near-identical image), ``temperature`` (divides the
+logits before the softmax) and ``uncertain_below`` (no answer below it), both as saved with the
+weights, and one ``logit_<label>`` for each label of the model, in the order of its logits.
 
 ``table.attrs`` says what it is of, and survives the parquet file: ``data`` (name), ``label_names``
 of the data set, ``protocol``, ``weights`` (name), ``option`` (see :mod:`eval.predict`) and
@@ -20,12 +21,14 @@ import numpy as np
 import pandas as pd
 
 from fer_cbam.data import Dataset
-from fer_cbam.data.protocols import Split, sequence_overlap
+from fer_cbam.data.protocols import Split, sequence_overlap, twins_across
 from fer_cbam.decide import softmax
 from fer_cbam.errors import DataError
 
 LOGIT = "logit_"
-COLUMNS = ("sample_id", "subject_id", "group", "split", "target", "temperature")
+COLUMNS = (
+    "sample_id", "subject_id", "group", "split", "target", "twin", "temperature", "uncertain_below",
+)  # fmt: skip
 ATTRIBUTES = (
     "data", "label_names", "protocol", "weights", "option", "scores", "sequence_overlap",
 )  # fmt: skip
@@ -38,6 +41,7 @@ def rows(
     logits: np.ndarray,
     label_names: Sequence[str],
     temperature: float = 1.0,
+    uncertain_below: float = 0.0,
 ) -> pd.DataFrame:
     """The part of a table for one split.
 
@@ -61,7 +65,9 @@ def rows(
             "group": pd.Series([s.group for s in samples], dtype=object),
             "split": split,
             "target": [s.label for s in samples],
+            "twin": twins_across(dataset)[index],
             "temperature": temperature,
+            "uncertain_below": uncertain_below,
         }
     )
     for column, name in zip(logits.T, label_names, strict=True):
@@ -119,7 +125,8 @@ class Scored:
 
     label_names: of the data set (the first K), then those that only the model knows. targets, preds
     int64 ``(N,)``, positions in label_names. probs float64 ``(N, L)``; a column of zeros for an
-    emotion that the model does not know.
+    emotion that the model does not know; raw_probs the same at temperature 1. spoken bool ``(N,)``:
+    the confidence is high enough for an answer. twin bool ``(N,)``, see the column.
     """
 
     label_names: tuple[str, ...]
@@ -127,6 +134,9 @@ class Scored:
     targets: np.ndarray
     preds: np.ndarray
     probs: np.ndarray
+    raw_probs: np.ndarray
+    spoken: np.ndarray
+    twin: np.ndarray
 
     @property
     def outside(self) -> tuple[str, ...]:
@@ -159,8 +169,11 @@ def scored(table: pd.DataFrame) -> Scored:
     labels = data_labels + tuple(name for name in known if name not in data_labels)
     logits = table[[LOGIT + name for name in known]].to_numpy(np.float64)
     columns = np.array([labels.index(name) for name in known])
-    probs = np.zeros((len(table), len(labels)))
+    probs, raw = np.zeros((2, len(table), len(labels)))
     probs[:, columns] = softmax(logits / table["temperature"].to_numpy()[:, None])
+    raw[:, columns] = softmax(logits)
     position = {name: i for i, name in enumerate(labels)}
     targets = table["target"].map(position).to_numpy(np.int64)
-    return Scored(labels, len(data_labels), targets, columns[logits.argmax(1)], probs)
+    spoken = probs.max(1) >= table["uncertain_below"].to_numpy()
+    preds, twin = columns[logits.argmax(1)], table["twin"].to_numpy(bool)
+    return Scored(labels, len(data_labels), targets, preds, probs, raw, spoken, twin)

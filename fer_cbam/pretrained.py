@@ -8,6 +8,7 @@ checks read the header of the safetensors file, never a pickle.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,17 @@ def read_config(folder: Path) -> dict[str, Any]:
             raise WeightsError(f"{path}: {len(labels)} label_names for {num_classes} classes; "
                                "expected one name for each logit")  # fmt: skip
     return config
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Replace the config.json of a folder of weights in one step."""
+    path = Path(folder) / CONFIG_FILE
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(config, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def label_names(config: Mapping[str, Any], source: Path | str = CONFIG_FILE) -> tuple[str, ...]:

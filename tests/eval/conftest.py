@@ -66,7 +66,9 @@ def make_table(
             "group": pd.Series([None] * n, dtype=object),
             "split": "only" if splits is None else splits,
             "target": targets,
+            "twin": False,
             "temperature": 1.0,
+            "uncertain_below": 0.0,
         }
     )
     for column, label in zip(np.asarray(logits, np.float64).T, labels, strict=True):

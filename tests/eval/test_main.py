@@ -60,7 +60,7 @@ def test_weights_and_data_become_a_report(folder, save_weights, tmp_path, capsys
     assert content["value"] == "mean over splits"
     assert {path.name for path in out.iterdir()} == {
         "metrics.json", "predictions.parquet", "confusion.png", "roc.png", "precision_recall.png",
-        "history.png", "gradcam.png", "gallery_images.png",
+        "history.png", "reliability.png", "gradcam.png", "gallery_images.png",
     }  # fmt: skip
     assert f"{content['metrics']['accuracy']['value']:.4f}" in capsys.readouterr().out
 

@@ -31,7 +31,9 @@ def case(name: str) -> Scored:
         probs[:, 1] = 0
         probs /= probs.sum(1, keepdims=True)
     labels = tuple("abcdefg"[: K + outside])
-    return Scored(labels, K, targets, probs.argmax(1), probs)
+    raw = np.sqrt(probs) / np.sqrt(probs).sum(1, keepdims=True)
+    twin = rng.random(211) < 0.3
+    return Scored(labels, K, targets, probs.argmax(1), probs, raw, probs.max(1) > 0.5, twin)
 
 
 @pytest.fixture(params=["plain", "absent", "ties", "never predicted", "outside"])
@@ -133,7 +135,8 @@ def test_weights_are_repeated_rows(s):
     got = measure(s, weights)
     for r in range(weights.shape[1]):
         index = np.repeat(np.arange(len(s.targets)), weights[:, r].astype(int))
-        repeated = Scored(s.label_names, K, s.targets[index], s.preds[index], s.probs[index])
+        arrays = (s.targets, s.preds, s.probs, s.raw_probs, s.spoken, s.twin)
+        repeated = Scored(s.label_names, K, *(array[index] for array in arrays))
         for name, value in measure(repeated).items():
             np.testing.assert_allclose(got[name][r], value, err_msg=name, **EXACT)
 

@@ -30,8 +30,48 @@ def test_plain_and_flip_are_the_model_on_the_crop_and_its_mirror(tiny, save_weig
     np.testing.assert_allclose(
         p.predict_logits(loaded, crops, "flip"), (plain + mirror) / 2, atol=1e-6
     )
-    with pytest.raises(DataError, match="option 'tencrop'; expected one of: plain, flip"):
-        p.predict_logits(loaded, crops, "tencrop")
+    with pytest.raises(DataError, match="option 'mirror'; expected one of: plain, flip, tencrop"):
+        p.predict_logits(loaded, crops, "mirror")
+
+
+def test_ten_crops_are_those_of_torchvision(tiny, save_weights):
+    from PIL import Image
+    from torchvision.transforms import TenCrop
+
+    loaded = hub.load_model(save_weights("w", None))
+    crop = tiny.samples[0].pixels
+    ten = [np.asarray(view) for view in TenCrop(44)(Image.fromarray(crop))]
+    for got, expected in zip(p.five_crops(crop), ten[:5], strict=True):
+        np.testing.assert_array_equal(got, expected)
+    with torch.no_grad():
+        expected = loaded.model(torch.from_numpy(loaded.preprocess(ten))).mean(0).numpy()
+    got = p.predict_logits(loaded, [crop, tiny.samples[1].pixels], "tencrop")
+    # The mirror of an enlarged crop is the enlarged mirror but for rounding to whole grey values.
+    np.testing.assert_allclose(got[0], expected, atol=2e-3)
+    assert np.abs(p.predict_logits(loaded, [crop])[0] - expected).max() > 1e-2
+
+
+def test_an_ensemble_is_the_mean_of_probabilities(tiny, save_weights):
+    folders = [save_weights(f"w{k}", {"data": "other"}, seed=k, temperature=1.0 + k)
+               for k in range(3)]  # fmt: skip
+    members = [p.jobs(str(folder), tiny, "public") for folder in folders]
+    got = p.predict_ensemble(members, tiny, "public", "three")
+    alone = [scored(p.predict(pairs, tiny, "public")).probs for pairs in members]
+    np.testing.assert_allclose(scored(got).probs, np.mean(alone, axis=0), atol=1e-9)
+    assert (got.attrs["option"], got.attrs["weights"]) == ("ensemble", "three")
+    with pytest.raises(DataError, match="1 sets of weights"):
+        p.predict_ensemble(members[:1], tiny, "public", "one")
+    other = save_weights("x", {"data": "other"}, ("anger", "surprise", "happiness"))
+    with pytest.raises(DataError, match="2 kinds of splits and labels"):
+        p.predict_ensemble([members[0], p.jobs(str(other), tiny, "public")], tiny, "public", "x")
+
+
+def test_the_sum_of_the_weights_is_that_of_the_file(tiny, save_weights):
+    import hashlib
+
+    folder = save_weights("w", {"data": "other"})
+    expected = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert p.weights_sha256(p.jobs(str(folder), tiny, "public")) == {"public": expected}
 
 
 def test_probabilities_are_those_of_the_recognizer(tiny, save_weights):
