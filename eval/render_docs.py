@@ -2,10 +2,12 @@
 
     python -m eval.render_docs [--check]
 
-Two kinds of marks are filled; what stands between them is replaced:
+Three kinds of marks are filled; what stands between them is replaced:
 
 ``<!-- numbers:BLOCK -->`` ... ``<!-- /numbers -->``
     a table; BLOCK is a name in `BLOCKS`.
+``# numbers:BLOCK`` ... ``# /numbers``
+    the same in the YAML at the top of the model card, which knows no other comments.
 ``<!--n:KEY:FORMAT-->`` ... ``<!--/n-->``
     one number. KEY is a key of summary.json, with ``@FIELD`` behind it for another field than
     ``value``: low, high, mean, sd, n, or ``interval`` for "low-high". FORMAT is Python's format
@@ -27,8 +29,9 @@ from fer_cbam.errors import DataError, FerError
 ROOT = REPORTS.parent
 DOCUMENTS = ("README.md", "model_card.md")
 BLOCK = re.compile(r"(<!-- numbers:([\w-]+) -->\n)(.*?)(<!-- /numbers -->)", re.DOTALL)
+YAML_BLOCK = re.compile(r"^(# numbers:([\w-]+)\n)(.*?)^(# /numbers)$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"(<!--n:([^:>\s@]+)(?:@(\w+))?:([^>\s]+?)-->)([^<]*)(<!--/n-->)")
-MARK = re.compile(r"<!-- ?/?n(?:umbers)?\b")
+MARK = re.compile(r"<!-- ?/?n(?:umbers)?\b|^# /?numbers\b", re.MULTILINE)
 
 Summary = Mapping[str, Mapping[str, Any]]
 
@@ -72,8 +75,12 @@ def _cell(summary: Summary, key: str, spec: str, spread: str = "") -> str:
 
 
 def _weights(summary: Summary, data: str) -> list[str]:
-    """Methods that were measured on a data set with the option plain: ours first."""
+    """Methods that were trained on a data set and measured on it: ours first.
+
+    Weights of other data are named ``<architecture>-<data>``, see `strangers`.
+    """
     found = {key.split(".")[2] for key in summary if key.startswith(f"{data}.")}
+    found = {name for name in found if "-" not in name}
     baselines = [name for name in titles.METHODS if name in found]
     return sorted(found - set(baselines)) + baselines[::-1]
 
@@ -142,9 +149,188 @@ def ckplus48_classes(summary: Summary) -> str:
     return _table(header, rows)
 
 
+NOT_YET = "Not measured yet."
+
+
+def _tested(summary: Summary, data: str, protocol: str) -> list[tuple[str, str]]:
+    """(weights, option) with a report, ours first, plain before the other options."""
+    found = {tuple(key.split(".")[2:4]) for key in summary
+             if key.startswith(f"{data}.{protocol}.") and key.endswith(".accuracy")}  # fmt: skip
+    options = list(titles.OPTIONS)
+    known = [(weights, option) for weights, option in found if option in options]
+    return sorted(known, key=lambda k: (k[0] in titles.METHODS, k[0], options.index(k[1])))
+
+
+WILD_COLUMNS = {
+    "accuracy (95 % interval)": ("accuracy", ".1p", "interval"),
+    "balanced accuracy": ("balanced_accuracy", ".1p", "interval"),
+    "macro F1": ("macro_f1", ".1p", ""),
+    "accuracy without twins": ("accuracy_without_twins", ".1p", ""),
+    "ECE, temperature 1": ("ece_uncalibrated", ".1p", ""),
+    "ECE": ("ece", ".1p", ""),
+    "Brier": ("brier", ".3f", ""),
+    "answered": ("coverage", ".1p", ""),
+    "right when answered": ("selective_accuracy", ".1p", ""),
+}
+
+
+def wild(summary: Summary, data: str, classes: int) -> str:
+    """PrivateTest: a row for each set of weights and option."""
+    tested = _tested(summary, data, "private")
+    if not tested:
+        return NOT_YET
+    title = f"{titles.DATA[data]} PrivateTest, {classes} classes, %"
+    rows = [
+        [titles.method(weights) + titles.OPTIONS[option],
+         *(_cell(summary, f"{data}.private.{weights}.{option}.{metric}", spec, spread)
+           for metric, spec, spread in WILD_COLUMNS.values())]
+        for weights, option in tested
+    ]  # fmt: skip
+    return _table([title, *WILD_COLUMNS], rows)
+
+
+def classes_of(summary: Summary, data: str, protocol: str) -> str:
+    """Recall of each class, plain, of every set of weights and of the human line."""
+    prefix = f"{data}.{protocol}."
+    plain = [weights for weights, option in _tested(summary, data, protocol) if option == "plain"]
+    labels = sorted({key.split(".recall_")[1] for key in summary
+                     if key.startswith(prefix) and ".recall_" in key})  # fmt: skip
+    if not plain:
+        return NOT_YET
+    header = [f"recall, {titles.DATA[data]} {titles.PROTOCOLS[protocol]}, %",
+              *map(titles.method, plain)]  # fmt: skip
+    return _table(header, [
+        [label, *(_cell(summary, f"{prefix}{weights}.plain.recall_{label}", ".1p", "interval")
+                  for weights in plain)]
+        for label in labels
+    ])  # fmt: skip
+
+
+def strangers(summary: Summary) -> str:
+    """CK+48 by weights that never saw it: every image once, neutral counted as an error."""
+    prefix = "ckplus48.subject10."
+    found = sorted({key.split(".")[2] for key in summary
+                    if key.startswith(prefix) and "-" in key.split(".")[2]})  # fmt: skip
+    if not found:
+        return NOT_YET
+    labels = sorted({key.split(".recall_")[1] for key in summary
+                     if key.startswith(prefix) and ".recall_" in key})  # fmt: skip
+    header = ["CK+48, all 981 images, weights trained on other data, %", "accuracy (95 % interval)",
+              "balanced accuracy", *labels]  # fmt: skip
+    rows = []
+    for weights in found:
+        keys = [("accuracy", "interval"), ("balanced_accuracy", "interval"),
+                *((f"recall_{label}", "") for label in labels)]  # fmt: skip
+        cells = [_cell(summary, f"{prefix}{weights}.plain.{key}", ".1p", spread)
+                 for key, spread in keys]  # fmt: skip
+        rows.append([titles.method(weights), *cells])
+    return _table(header, rows)
+
+
+def camera(summary: Summary) -> str:
+    """The same images through frame, detector and alignment."""
+    keys = sorted(key for key in summary if ".camera_" in key and key.endswith(".accuracy"))
+    if not keys:
+        return NOT_YET
+    header = ["through a camera, %", "images", "faces found", "accuracy (95 % interval)",
+              "balanced accuracy"]  # fmt: skip
+    rows = []
+    for key in keys:
+        data, protocol, weights, option = key.split(".")[:4]
+        prefix = key.removesuffix(".accuracy")
+        condition = option.removeprefix("camera_").replace("_", " ")
+        rows.append([
+            f"{titles.method(weights)}, {titles.DATA.get(data, data)} "
+            f"{titles.PROTOCOLS.get(protocol, protocol)}: {condition}",
+            number(summary, key, "n", ",d"),
+            _cell(summary, f"{prefix}.found", ".1p"),
+            _cell(summary, key, ".1p", "interval"),
+            _cell(summary, f"{prefix}.balanced_accuracy", ".1p"),
+        ])  # fmt: skip
+    return _table(header, rows)
+
+
+def twins(summary: Summary) -> str:
+    """What stands more than once in FER2013."""
+    prefix = "fer2013.all.twins.plain."
+    if f"{prefix}images" not in summary:
+        return NOT_YET
+
+    def shown(name: str, spec: str = ",d") -> str:
+        return number(summary, prefix + name, None, spec)
+
+    whole = number(summary, f"{prefix}images", "n", ",d")
+    return (
+        f"Of FER2013's {whole} images {shown('images')} stand in {shown('groups')} groups of "
+        f"near-identical ones. PublicTest holds {shown('public_images_with_twin_in_training')} and "
+        f"PrivateTest {shown('private_images_with_twin_in_training')} with a twin in Training; the "
+        f"{shown('training_images_with_twin_in_test')} images of Training on the other side are "
+        "not trained on. FER2013's own labels of two twins agree in "
+        f"{shown('label_agreement', '.1p')} % of the pairs."
+    )
+
+
+def cost(summary: Summary) -> str:
+    """What the training of each set of weights took."""
+    prefixes = sorted({key.rpartition(".")[0] for key in summary if ".training." in key})
+    if not prefixes:
+        return NOT_YET
+    columns = {"images seen": ("images_seen", ",d"),
+               "multiply-adds an image, millions": ("multiply_adds_millions", ".1f"),
+               "both multiplied, \u00d7 10\u00b9\u2075": ("peta_multiply_adds", ".3f"),
+               "core hours": ("core_hours", ".1f")}  # fmt: skip
+    rows = []
+    for prefix in prefixes:
+        data, _, weights = prefix.split(".")[:3]
+        name = f"{titles.method(weights)}, {titles.DATA.get(data, data)}"
+        rows.append(
+            [name, *(_cell(summary, f"{prefix}.{k}", spec) for k, spec in columns.values())]
+        )
+    return _table(["forward passes of training", *columns], rows)
+
+
+INDEX_METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy",
+                 "macro_f1": "macro F1", "ece": "expected calibration error"}  # fmt: skip
+
+
+def model_index(summary: Summary) -> str:
+    """``model-index`` of the card's YAML, as hubs read it: plain results of our weights."""
+    lines = ["model-index:"]
+    results: dict[str, list[tuple[str, str]]] = {}
+    for key in sorted(summary):
+        data, protocol, weights, option, metric = key.split(".")
+        wanted = protocol in ("private", "paper", "subject10") and option == "plain"
+        if wanted and metric == "accuracy" and weights not in titles.METHODS:
+            results.setdefault(weights, []).append((data, protocol))
+    for weights, places in results.items():
+        lines += [f"  - name: {weights}", "    results:"]
+        for data, protocol in places:
+            lines += ["      - task:", "          type: image-classification",
+                      "          name: facial emotion recognition", "        dataset:",
+                      f"          type: {data}",
+                      f'          name: "{titles.DATA[data]}, {titles.PROTOCOLS[protocol]}"',
+                      "        metrics:"]  # fmt: skip
+            for metric, title in INDEX_METRICS.items():
+                key = f"{data}.{protocol}.{weights}.plain.{metric}"
+                if key in summary and summary[key]["value"] is not None:
+                    value = number(summary, key, None, ".4f")
+                    lines += [f"          - type: {metric}", f"            name: {title}",
+                              f"            value: {value}"]  # fmt: skip
+    return "\n".join(lines) if results else "# none measured yet"
+
+
 BLOCKS: dict[str, Callable[[Summary], str]] = {
     "ckplus48": ckplus48,
     "ckplus48-classes": ckplus48_classes,
+    "ckplus48-strangers": strangers,
+    "ferplus": lambda summary: wild(summary, "ferplus", 8),
+    "ferplus-classes": lambda summary: classes_of(summary, "ferplus", "private"),
+    "fer2013": lambda summary: wild(summary, "fer2013", 7),
+    "fer2013-classes": lambda summary: classes_of(summary, "fer2013", "private"),
+    "camera": camera,
+    "twins": twins,
+    "cost": cost,
+    "model-index": model_index,
 }
 
 
@@ -163,11 +349,11 @@ def render(text: str, summary: Summary, where: str = "text") -> str:
     def inline(match: re.Match[str]) -> str:
         return match[1] + number(summary, match[2], match[3], match[4]) + match[6]
 
-    pairs = len(BLOCK.findall(text)) + len(INLINE.findall(text))
+    pairs = sum(len(mark.findall(text)) for mark in (BLOCK, YAML_BLOCK, INLINE))
     if len(MARK.findall(text)) != 2 * pairs:
         raise DataError(f"{where}: a mark of numbers that is not closed or not well formed")
     try:
-        return INLINE.sub(inline, BLOCK.sub(block, text))
+        return INLINE.sub(inline, YAML_BLOCK.sub(block, BLOCK.sub(block, text)))
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
 

@@ -5,7 +5,9 @@
 Keys are ``<data>.<protocol>.<weights>.<option>.<metric>``; each value has ``value``, ``low`` and
 ``high`` (95 % interval, null where there is none), ``n`` (predictions) and ``command``, and where
 there are several splits ``mean`` and ``sd`` over them. Metrics are those of ``metrics.json``, the
-recall of each class as ``recall_<label>``, and ``sequence_overlap``.
+recall of each class as ``recall_<label>``, and ``sequence_overlap``. What a camera delivers stands
+under the option ``camera_<condition>``, human raters under the weights ``one_rater``, plain counts
+(twins, training cost) under the protocol ``all`` or ``training``.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from fer_cbam.errors import DataError, FerError
 
 REPORTS = Path(__file__).parents[1] / "reports"
 SUMMARY_FILE = "summary.json"
-REPORT_FILES = ("metrics.json", "baselines.json")
+REPORT_FILES = (
+    "metrics.json", "baselines.json", "raters.json", "camera.json", "twins.json", "cost.json",
+)  # fmt: skip
 
 Entry = Mapping[str, Any]
 
@@ -57,10 +61,21 @@ def collect(reports: Path) -> dict[str, Entry]:
 def _entries(path: Path) -> Iterator[tuple[str, Entry]]:
     content = read_json(path)
     try:
-        for report in content.get("baselines", {"": content}).values():
+        if "counts" in content:
+            yield from _of_counts(content)
+            return
+        reports = content.get("reports") or content.get("baselines") or {"": content}
+        for report in reports.values():
             yield from _of_report(report, content["command"])
     except (KeyError, AttributeError) as error:
         raise DataError(f"{path}: no report of eval ({error} is missing)") from error
+
+
+def _of_counts(content: Mapping[str, Any]) -> Iterator[tuple[str, Entry]]:
+    prefix = f"{content['data']}.{content['protocol']}.{content['weights']}.plain"
+    for name, value in content["counts"].items():
+        entry = {"value": value, "low": None, "high": None}
+        yield f"{prefix}.{name}", {**entry, "n": content["n"], "command": content["command"]}
 
 
 def _of_report(report: Mapping[str, Any], command: str) -> Iterator[tuple[str, Entry]]:

@@ -14,6 +14,13 @@ METHODS = {
     "nn1_pixels": "1-nearest-neighbour on pixels",
     "pca_logreg": "PCA + logistic regression",
     "hog_svm": "HOG + linear SVM",
+    "one_rater": "one FER+ rater against the other nine",
+}
+OPTIONS = {
+    "plain": "",
+    "flip": ", with its mirror",
+    "tencrop": ", ten crops",
+    "ensemble": ", ensemble",
 }
 
 

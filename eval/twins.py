@@ -218,7 +218,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.out.write_text(dumps({"rows": len(dataset), "groups": groups}), encoding="utf-8")
     if args.report:
         args.report.parent.mkdir(parents=True, exist_ok=True)
-        content = {**provenance("eval.twins", arguments), "data": dataset.name, "counts": counts}
+        of = {"data": dataset.name, "protocol": "all", "weights": "twins", "n": len(dataset)}
+        content = {**provenance("eval.twins", arguments), **of, "counts": counts}
         args.report.write_text(dumps(content), encoding="utf-8")
     for name, value in counts.items():
         print(f"{name:38} {value:,.4g}" if isinstance(value, float) else f"{name:38} {value:,}")

@@ -109,7 +109,7 @@ def relabel(images: Dataset, votes: Files, mode: str = "majority") -> Dataset:
     """
     if mode not in MODES:
         raise DataError(f"votes mode {mode!r}; expected one of {', '.join(MODES)}")
-    rows = _read_votes(votes)
+    rows = read_votes(votes)
     if len(rows) != len(images):
         raise DataError(
             f"{votes.path}: {len(rows)} rows of votes; expected {len(images)}, one for each image "
@@ -131,8 +131,12 @@ def _labelled(sample: Sample, probs: Probs) -> Sample:
     return replace(sample, label=label, label_probs=several if len(several) > 1 else {})
 
 
-def _read_votes(files: Files) -> list[tuple[str, str, list[int]]]:
-    """Where it stands, split and ten counts of each row; no counts where the image has no name."""
+def read_votes(files: Files) -> list[tuple[str, str, list[int]]]:
+    """Where it stands, split and ten counts of each row; no counts where the image has no name.
+
+    Raises:
+        DataError: no votes, or a row that cannot be read, named by its line.
+    """
     name = require_table(files, COLUMNS, "fer2013new.csv")
     rows = []
     for number, (usage, image, *fields) in table_rows(files, name, COLUMNS):

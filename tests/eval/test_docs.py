@@ -48,6 +48,18 @@ def test_collect(tmp_path):
     assert len(got) == 6
 
 
+def test_collect_counts_and_reports(tmp_path):
+    of = {"data": "fer2013", "protocol": "all", "weights": "twins", "n": 7}
+    write(tmp_path / "twins.json", {"command": "t", **of, "counts": {"images": 5}})
+    shown = made_report("fer_cbam_base", option="camera_pasted")
+    write(tmp_path / "camera.json", {"command": "c", "reports": {"pasted": shown}})
+    got = summary.collect(tmp_path)
+    assert got["fer2013.all.twins.plain.images"] == {
+        "value": 5, "low": None, "high": None, "n": 7, "command": "t"
+    }  # fmt: skip
+    assert got["ckplus48.paper.fer_cbam_base.camera_pasted.accuracy"]["command"] == "c"
+
+
 def test_two_reports_of_one_key_are_an_error(tmp_path):
     for name in "ab":
         write(tmp_path / name / "metrics.json", {"command": "x", **made_report()})
@@ -183,3 +195,84 @@ def test_committed_documents_say_what_the_summary_says(name):
     assert render_docs.MARK.search(text), f"{name} has no number from the reports"
     numbers = summary.read_json(summary.REPORTS / summary.SUMMARY_FILE)
     assert render(text, numbers, name) == text, "run: python -m eval.render_docs"
+
+
+WILD = ("ferplus", "ferplus-classes", "fer2013", "fer2013-classes", "ckplus48-strangers", "camera",
+        "twins", "cost")  # fmt: skip
+
+
+def block(name, numbers):
+    text = render(f"<!-- numbers:{name} -->\n<!-- /numbers -->\n", numbers)
+    return text.splitlines()[1:-1]
+
+
+@pytest.mark.parametrize("name", WILD)
+def test_blocks_of_what_is_not_measured_say_so(name):
+    assert block(name, full_summary()) == [render_docs.NOT_YET]
+
+
+def wild_summary():
+    got = full_summary()
+    for prefix in (
+        "ferplus.private.fer_cbam_base.plain", "ferplus.private.fer_cbam_base.tencrop",
+        "ferplus.private.one_rater.plain", "fer2013.private.fer_cbam_base.plain",
+        "ckplus48.subject10.fer_cbam_base-ferplus.plain",
+        "ferplus.public.fer_cbam_base.camera_low_light",
+    ):  # fmt: skip
+        for metric in ("accuracy", "balanced_accuracy", "recall_fear", "found"):
+            got[f"{prefix}.{metric}"] = {**ENTRY, "value": 0.8}
+    got["ferplus.training.fer_cbam_base.plain.core_hours"] = {**ENTRY, "value": 2.5}
+    return got
+
+
+def test_tables_of_the_wild():
+    got = wild_summary()
+    lines = block("ferplus", got)
+    assert [line.split(" |")[0] for line in lines[2:]] == [
+        "| `fer_cbam_base`", "| `fer_cbam_base`, ten crops",
+        "| one FER+ rater against the other nine",
+    ]  # fmt: skip
+    assert lines[2].startswith(
+        "| `fer_cbam_base` | 80.0 (97.0\u201399.5) | 80.0 (97.0\u201399.5) | \u2013 |"
+    )
+    assert block("fer2013", got)[2].startswith("| `fer_cbam_base` | 80.0 (")
+    assert block("ferplus-classes", got)[2].count("80.0 (") == 2
+    assert block("ckplus48-strangers", got)[2].startswith("| `fer_cbam_base-ferplus` | 80.0 (")
+    assert block("camera", got)[2] == (
+        "| `fer_cbam_base`, FER+ PublicTest: low light "
+        "| 985 | 80.0 | 80.0 (97.0\u201399.5) | 80.0 |"
+    )
+    assert block("cost", got)[2] == "| `fer_cbam_base`, FER+ | \u2013 | \u2013 | \u2013 | 2.5 |"
+    # Strangers stand in a table of their own.
+    assert not [line for line in block("ckplus48", got) if "ferplus" in line]
+
+
+def test_the_card_is_one_that_a_hub_reads():
+    from huggingface_hub import ModelCard
+
+    card = "---\nlicense: other\n# numbers:model-index\n# /numbers\n---\n# Card\n"
+    numbers = wild_summary()
+    data = ModelCard(render(card, numbers)).data
+    found = {(r.dataset_type, r.dataset_name, r.metric_type): r.metric_value
+             for r in data.eval_results}  # fmt: skip
+    assert data.license == "other"
+    index = render_docs.model_index(numbers)
+    assert "low_light" not in index and "tencrop" not in index and "one_rater" not in index
+    assert found
+    for (_, _, metric), value in found.items():
+        assert metric in render_docs.INDEX_METRICS
+        assert value in (0.8, 0.96, 0.61)
+    again = render(render(card, numbers), numbers)
+    assert again == render(card, numbers)
+    assert render_docs.model_index({}) == "# none measured yet"
+
+
+def test_the_committed_card_is_one_that_a_hub_reads():
+    from huggingface_hub import ModelCard
+
+    data = ModelCard.load(render_docs.ROOT / "model_card.md").data
+    numbers = summary.read_json(summary.REPORTS / summary.SUMMARY_FILE)
+    key = "ckplus48.subject10.fer_cbam_paper.plain.accuracy"
+    found = [r.metric_value for r in data.eval_results if r.metric_type == "accuracy"]
+    assert round(numbers[key]["value"], 4) in found
+    assert {"ckplus48", "fer2013", "ferplus"} <= set(data.datasets)

@@ -1,0 +1,96 @@
+"""What the training of a set of weights took: images, multiply-adds, hours of a core.
+
+    python -m eval.cost --weights runs/base/public/ferplus --history runs/base/public/history.csv \
+        --images 26269 --threads 2 --out reports/ferplus/training
+
+Multiply-adds are those of one forward pass; a training step does about three times as many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+
+from eval.predict import training_record
+from eval.report import dumps, provenance
+from fer_cbam.errors import DataError, FerError
+from fer_cbam.hub import load_model
+
+REPORT_FILE = "cost.json"
+
+
+def multiply_adds(model: nn.Module, input_size: Sequence[int]) -> int:
+    """Of the convolutions and linear layers in one forward pass of one image ``(C, H, W)``."""
+    total = 0
+
+    def count(layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        nonlocal total
+        weight = layer.weight
+        assert isinstance(weight, torch.Tensor)
+        total += output[0].numel() * weight[0].numel()
+
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, *input_size))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total
+
+
+def training_cost(history: pd.DataFrame, images: int, threads: int, operations: int) -> dict:
+    """Counts for the report. history: a row for each epoch, with its ``seconds``."""
+    seen = images * len(history)
+    return {
+        "epochs": len(history),
+        "images_seen": seen,
+        "multiply_adds_millions": operations / 1e6,
+        "peta_multiply_adds": seen * operations / 1e15,
+        "core_hours": threads * float(history["seconds"].sum()) / 3600,
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.cost", description=(__doc__ or "").splitlines()[0]
+    )
+    add = parser.add_argument
+    add("--weights", required=True, help="weights of the run")
+    add("--history", type=Path, required=True, help="history.csv of the run")
+    add("--images", type=int, required=True, help="images trained on in an epoch")
+    add("--threads", type=int, required=True, help="cores that the run kept busy")
+    add("--out", type=Path, required=True, help=f"folder for {REPORT_FILE}")
+    args = parser.parse_args(arguments)
+    try:
+        loaded = load_model(args.weights)
+        record = training_record(loaded)
+        history = pd.read_csv(args.history)
+        if not {"epoch", "seconds"} <= set(history.columns):
+            raise DataError(f"{args.history}: columns {list(history.columns)}; expected epoch and "
+                            "seconds among them")  # fmt: skip
+    except OSError as error:
+        raise SystemExit(f"DataError: {args.history}: cannot be read ({error})") from None
+    except FerError as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
+    operations = multiply_adds(loaded.model, loaded.preprocess.input_size)
+    counts = training_cost(history, args.images, args.threads, operations)
+    content = {
+        **provenance("eval.cost", arguments), "data": record["data"], "protocol": "training",
+        "weights": loaded.config["architecture"], "n": args.images, "counts": counts,
+    }  # fmt: skip
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / REPORT_FILE).write_text(dumps(content), encoding="utf-8")
+    print("  ".join(f"{name} {value:,.4g}" for name, value in counts.items()))
+
+
+if __name__ == "__main__":
+    main()

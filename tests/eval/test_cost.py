@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from torch import nn
+
+from eval import cost
+
+
+def test_multiply_adds_by_hand():
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1, groups=4),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3),
+    )  # fmt: skip
+    expected = 8 * 8 * 4 * 9 + 8 * 8 * 4 * 9 + 4 * 3
+    assert cost.multiply_adds(model, (1, 8, 8)) == expected
+    assert not any(layer._forward_hooks for layer in model.modules())
+
+
+def test_the_command(save_weights, tmp_path):
+    folder = save_weights("w", {"data": "ferplus"})
+    pd.DataFrame({"epoch": [1, 2, 3], "seconds": [600.0, 600, 600]}).to_csv(tmp_path / "h.csv")
+    cost.main(["--weights", str(folder), "--history", str(tmp_path / "h.csv"), "--images", "1000",
+               "--threads", "2", "--out", str(tmp_path / "out")])  # fmt: skip
+    got = json.loads((tmp_path / "out" / "cost.json").read_text())
+    counts = got["counts"]
+    assert counts["images_seen"] == 3000
+    assert counts["core_hours"] == pytest.approx(1.0)
+    assert counts["peta_multiply_adds"] == pytest.approx(
+        3000 * counts["multiply_adds_millions"] / 1e9, abs=1e-6
+    )
+    (tmp_path / "h.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SystemExit, match="expected epoch and seconds"):
+        cost.main(["--weights", str(folder), "--history", str(tmp_path / "h.csv"), "--images", "1",
+                   "--threads", "2", "--out", str(tmp_path / "out")])  # fmt: skip
+    with pytest.raises(SystemExit, match="cannot be read"):
+        cost.main(["--weights", str(folder), "--history", str(tmp_path / "no.csv"), "--images", "1",
+                   "--threads", "2", "--out", str(tmp_path / "out")])  # fmt: skip
