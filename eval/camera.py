@@ -37,6 +37,7 @@ from fer_cbam.errors import FerError, WeightsError
 REPORT_FILE = "camera.json"
 PREFIX = "camera_"
 SIZE = 96  # pixels of a pasted face's side, unless the condition says another
+PHOTONS = 1000  # of a white pixel in good light: a small sensor at a short exposure
 MISSED = -1  # a prediction that is no class
 Spoil = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -58,9 +59,9 @@ def motion_blur(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def low_light(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A quarter of the light, and its photon noise: white is 250 photons in good light."""
-    photons = 250 * frame.astype(np.float64) / 255 / 4
-    return np.clip(rng.poisson(photons) * (255 / 250), 0, 255).astype(np.uint8)
+    """A quarter of the light, and its photon noise: white is `PHOTONS` in good light."""
+    photons = PHOTONS * frame.astype(np.float64) / 255 / 4
+    return np.clip(rng.poisson(photons) * (255 / PHOTONS), 0, 255).astype(np.uint8)
 
 
 def jpeg(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -79,9 +79,9 @@ def test_what_a_camera_does_to_a_frame():
     assert blurred.mean() == pytest.approx(frame.mean(), abs=0.5)  # light is kept
     assert np.unique(blurred).size > 5 and blurred[0, 0] == 100
     dark = camera.low_light(np.full((400, 400), 200, np.uint8), RNG(0)).astype(float)
-    photons = 250 * 200 / 255 / 4
+    photons = camera.PHOTONS * 200 / 255 / 4
     assert dark.mean() == pytest.approx(50, abs=1)
-    assert dark.std() == pytest.approx(np.sqrt(photons) * 255 / 250, rel=0.05)
+    assert dark.std() == pytest.approx(np.sqrt(photons) * 255 / camera.PHOTONS, rel=0.05)
     noise = RNG(1).integers(0, 256, (64, 64), np.uint8)
     assert 5 < np.abs(camera.jpeg(noise, RNG(0)).astype(int) - noise).mean() < 80
     assert camera.clean(frame, RNG(0)) is frame
