@@ -20,3 +20,7 @@ class WeightsError(FerError, RuntimeError):
 
 class BackendError(FerError, ImportError):
     """A backend that does not exist, or whose packages are not installed."""
+
+
+class VideoError(FerError, ValueError):
+    """A clip that cannot be read, or an annotated one that cannot be written."""

@@ -61,8 +61,13 @@ def caption(recognition: Recognition) -> str:
     return f"{prediction.label} {percent(prediction.confidence)}"
 
 
-def annotate(image: np.ndarray, recognitions: Sequence[Recognition]) -> np.ndarray:
-    """Boxes and captions on a copy of the image, RGB uint8 ``(H, W, 3)``."""
+def annotate(
+    image: np.ndarray, recognitions: Sequence[Recognition], numbers: Sequence[int] | None = None
+) -> np.ndarray:
+    """Boxes and captions on a copy of the image, RGB uint8 ``(H, W, 3)``.
+
+    numbers: one for each face, such as its track; the caption starts with it.
+    """
     canvas = image.copy()
     longest = max(image.shape[:2])
     thickness = max(1, round(longest / 320))
@@ -72,11 +77,12 @@ def annotate(image: np.ndarray, recognitions: Sequence[Recognition]) -> np.ndarr
         cv2.rectangle(canvas, (x1, y1), (x2, y2), _BLACK, thickness + 2)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
     taken: list[tuple[int, int, int, int]] = []
-    for recognition in recognitions:  # captions last: no box runs through one
+    for i, recognition in enumerate(recognitions):  # captions last: no box runs through one
         # About as wide as its face, but never unreadable.
         width = recognition.face.box[2] - recognition.face.box[0]
         size = max(11, round(np.clip(width / 7, longest / 64, longest / 36)))
-        taken.append(_draw_caption(canvas, recognition, size, taken))
+        number = None if numbers is None else numbers[i]
+        taken.append(_draw_caption(canvas, recognition, size, taken, number))
     return canvas
 
 
@@ -85,13 +91,14 @@ def _draw_caption(
     recognition: Recognition,
     size: int,
     taken: Sequence[tuple[int, int, int, int]] = (),
+    number: int | None = None,
 ) -> tuple[int, int, int, int]:
     """A caption above the box, below it, or at its upper edge, whichever is the first within the
     image that covers none of those ``taken``. Returns its x, y, width, height.
 
     Where the image is too narrow for it, the end of the text is lost.
     """
-    text = caption(recognition)
+    text = caption(recognition) if number is None else f"{number}: {caption(recognition)}"
     color = color_of(recognition.prediction.label)
     font = _font(size)
     left, top, right, bottom = (int(v) for v in font.getbbox(text))

@@ -25,11 +25,14 @@ LAYERS = (
     {"errors", "registration", "onnx_session"},
     {"types", "labels"},
     {"preprocess", "pretrained", "images", "decide"},
-    {"models", "data", "detect", "backend"},
-    {"explain", "hub", "render", "smoothing"},
-    {"torch_backend", "page"},
+    {"models", "data", "detect", "backend", "assignment", "timeline", "clip"},
+    {"explain", "hub", "render", "tracks", "cautions", "regions", "smoothing"},
+    {"sentences", "torch_backend"},
+    {"page", "face_table"},
     {"deploy"},
     {"recognizer"},
+    {"video"},
+    {"serve"},
     {"cli", "__main__"},
 )
 LAYER = {unit: height for height, units in enumerate(LAYERS) for unit in units}
@@ -37,8 +40,9 @@ LAYER = {unit: height for height, units in enumerate(LAYERS) for unit in units}
 HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"errors", "types", "labels", "preprocess", "pretrained", "images", "data", "detect",
-              "render", "smoothing", "page", "cli", "registration", "onnx_session", "decide",
-              "backend", "hub", "recognizer",
+              "render", "page", "cli", "registration", "onnx_session", "decide",
+              "backend", "hub", "recognizer", "assignment", "timeline", "clip", "tracks",
+              "face_table", "video", "cautions", "regions", "sentences", "serve",
               "deploy", "deploy.names", "deploy.runtime"}  # fmt: skip
 
 
