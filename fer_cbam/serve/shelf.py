@@ -1,0 +1,121 @@
+"""The weights that visitors may pick from, each checked before it is loaded.
+
+A choice belongs to a question, not to the server: two visitors with different weights share
+nothing but the copies that are loaded here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from fer_cbam import pretrained
+from fer_cbam.detect.base import FaceDetector
+from fer_cbam.errors import WeightsError
+from fer_cbam.hub import DEFAULT_WEIGHTS, resolve
+from fer_cbam.recognizer import EmotionRecognizer
+
+MAX_SOURCE = 400  # characters of a name, path or hub id
+MAX_BYTES = 500_000_000  # of a weights file that a visitor names
+
+
+class Shelf:
+    """Loaded weights, the least recently used taken down when there are more than ``keep``.
+
+    default: what a visitor gets who picks nothing; always there. elsewhere: whether visitors may
+    name a folder of this computer or a hub repository; otherwise only embedded weights and the
+    default.
+    """
+
+    def __init__(
+        self,
+        default: str | Path = DEFAULT_WEIGHTS,
+        *,
+        elsewhere: bool = False,
+        detector: FaceDetector | None = None,
+        keep: int = 4,
+    ):
+        self.default = str(default)
+        self.elsewhere = elsewhere
+        self.keep = max(1, keep)
+        self._first = EmotionRecognizer.from_pretrained(default, detector)
+        self._loaded: OrderedDict[str, EmotionRecognizer] = OrderedDict()
+        self._lock = threading.Lock()
+        self._loading: dict[str, threading.Lock] = {}
+
+    @property
+    def first(self) -> EmotionRecognizer:
+        """The default weights."""
+        return self._first
+
+    def names(self) -> list[str]:
+        """What the picker offers: the default, then the other embedded weights."""
+        return [self.default, *(n for n in pretrained.embedded_names() if n != self.default)]
+
+    def get(self, source: object = "") -> EmotionRecognizer:
+        """The recogniser for a source of weights, loaded if it is not; empty: the default.
+
+        Raises:
+            WeightsError: no such weights, damaged, too large, or not for this visitor to name.
+        """
+        name = self._checked(source)
+        if name == self.default:
+            return self._first
+        with self._lock:
+            known = self._find(name)
+            lock = self._loading.setdefault(name, threading.Lock())
+        if known:
+            return known
+        with lock:  # the same weights are loaded once, others are not waited for
+            with self._lock:
+                known = self._find(name)
+            if known is None:
+                known = self._load(name)
+        return known
+
+    def _checked(self, source: object) -> str:
+        if source in ("", None):
+            return self.default
+        if not isinstance(source, str) or len(source) > MAX_SOURCE or "\0" in source:
+            raise WeightsError("weights: expected a name, a folder, or hf-hub:user/name")
+        name = source.strip()
+        if name in self.names() or self.elsewhere:
+            return name or self.default
+        raise WeightsError(
+            f"weights {name!r}: this page offers {', '.join(self.names())}; folders and hub "
+            "repositories are for whoever runs it (app.py --any-weights)"
+        )
+
+    def _find(self, name: str) -> EmotionRecognizer | None:
+        if name in self._loaded:
+            self._loaded.move_to_end(name)
+        return self._loaded.get(name)
+
+    def _load(self, name: str) -> EmotionRecognizer:
+        check(name)
+        recognizer = EmotionRecognizer.from_pretrained(name, self._first.detector)
+        with self._lock:
+            self._loaded[name] = recognizer
+            self._loading.pop(name, None)
+            while len(self._loaded) > self.keep:
+                self._loaded.popitem(last=False)
+        return recognizer
+
+
+def check(source: str) -> Path:
+    """The folder of a source after a look at its files: config.json whole, tensors readable,
+    neither of them huge. No tensor is read and nothing is unpickled.
+
+    Raises:
+        WeightsError: what is wrong with it.
+    """
+    folder = resolve(source)
+    pretrained.read_config(folder)
+    pretrained.tensor_shapes(folder)
+    size = (folder / pretrained.WEIGHTS_FILE).stat().st_size
+    if size > MAX_BYTES:
+        raise WeightsError(
+            f"{source}: {size / 1e6:.0f} MB of weights; expected at most {MAX_BYTES / 1e6:.0f}"
+        )
+    return folder
