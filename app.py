@@ -1,9 +1,7 @@
-"""The app: ``python app.py``. Webcam and photo, each with an explanation beside it.
+"""The app: ``python app.py``. Webcam, photo and video, each with an explanation beside it.
 
-Here are the layout and thin handlers; what they call computes. The handlers are pure functions of
-the recogniser and one question. Pictures travel inside questions and answers, so that none is ever
-written to disk, and what a live picture has to remember travels with its frames, so that the server
-holds nothing of a visitor's between two questions.
+Here are the layout and thin handlers. What they call lies in ``fer_cbam.serve``: pure functions of
+a recogniser and one question, fair turns between visitors, and the weights of one's choice.
 """
 
 from __future__ import annotations
@@ -14,142 +12,88 @@ import re
 import signal
 import sys
 import tempfile
-import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import cv2
 import gradio as gr
-import numpy as np
+from starlette.middleware import Middleware
 
-from fer_cbam import page, smoothing
+from fer_cbam import page
 from fer_cbam.backend import BACKENDS
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
-from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import FerError
 from fer_cbam.hub import DEFAULT_WEIGHTS
-from fer_cbam.images import decode_image
 from fer_cbam.recognizer import EmotionRecognizer
-from fer_cbam.render import annotate, overlay
-from fer_cbam.types import Recognition
+from fer_cbam.serve import answers, uploads
+from fer_cbam.serve.limits import LimitBodies
+from fer_cbam.serve.shelf import Shelf
+from fer_cbam.serve.turns import StaleError, Turns
 
 ASSETS = Path(page.__file__).parent / "assets"
 MODEL_CARD = Path(__file__).parent / "model_card.md"
-MAX_FRAME_BYTES, MAX_FRAME_PIXELS = 2_000_000, 2_000_000
-MAX_PHOTO_BYTES = 25_000_000
-MAPS = ("gradcam", "spatial_attention")
-MAX_FACES = 12  # explained in one picture; of a crowd the largest
 LIVE_SIDE = 320  # pixels that a frame is searched at: one quick search
-
-# A photo may take a second and 150 MB; frames must not wait behind several of them.
-_one_photo = threading.Semaphore(1)
+MAX_UPLOAD = "200mb"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 SHARE_WARNING = """\
 WARNING: --share without --auth: anyone who has or guesses the link can use this app, and this
 computer's time with it. Add --auth USER:PASSWORD."""
+NO_MCP = "app.py: --mcp needs gradio's extra; expected: pip install 'gradio[mcp]'"
 
 ABOUT = """
 ## In short
 
 - It finds faces and says which of **{count} expressions** each resembles most: {labels}.
-- It reads **expressions, not feelings**, and always picks one of its {count} names, also for a face
-  that shows none of them. A percentage weighs the names against each other; it is not the chance of
-  being right.
+- It reads **expressions, not feelings**, and always weighs its {count} names against each other,
+  also for a face that shows none of them. A percentage is not the chance of being right.
 - *Grad-CAM* shows the regions that spoke for the emotion you pick; *attention* shows where the
   network looks whatever the emotion. Both tell about the network, not about the person.
 - Do not use it to judge, hire, grade, admit, monitor or diagnose anyone, to guess at lies, intent
   or health, or on people who have not agreed to it.
 - Pictures are read in the memory of the computer that runs this page and forgotten with the
-  answer. No picture, number or usage statistic is stored or sent elsewhere.
+  answer. A clip lies in a temporary folder while it is read and is deleted with the answer. No
+  picture, number or usage statistic is stored or sent elsewhere.
 
 Weights in use: `{name}`.
 """
 
 
-def answer_frame(
-    recognizer: EmotionRecognizer, detector: FaceDetector, question: Any
-) -> dict[str, Any]:
-    """One webcam frame: drawn plain and explained, with smoothed probabilities.
+@dataclass(eq=False)
+class Server:
+    """What the handlers share: weights, turns, a quick detector for live pictures, and the folder
+    of uploads."""
 
-    question: ``image`` (data URL), ``time`` (seconds, any even clock), ``memory`` (from the last
-    answer, at first empty), ``map`` (``"gradcam"`` or ``"spatial_attention"``).
-    """
-    try:
-        image, memory, time, kind = read_frame(question)
-    except FerError as error:
-        return {"failed": True, "message": f"The camera's picture cannot be read: {error}"}
-    faces = detector.detect(image)[:MAX_FACES]
-    recognitions = recognizer.recognize(image, faces, explain=True)
-    recognitions, memory = smoothing.smooth(memory, recognitions, time, recognizer.uncertain_below)
-    return {
-        "failed": False,
-        "message": "" if recognitions else "No face in view.",
-        "plain": page.data_url(annotate(image, recognitions)),
-        "explained": page.data_url(explain_all(recognizer, image, recognitions, kind)),
-        "faces": page.live_faces(recognitions),
-        "memory": smoothing.to_json(memory),
-    }
+    shelf: Shelf
+    turns: Turns = field(default_factory=Turns)
+    live_detector: FaceDetector = field(default_factory=lambda: face_detector(max_side=LIVE_SIDE))
+    folder: Path = field(default_factory=lambda: Path(os.environ["GRADIO_TEMP_DIR"]))
 
-
-def read_frame(question: Any) -> tuple[np.ndarray, list[smoothing.RememberedFace], float, str]:
-    """Image, memory, time and kind of map of a question, none of them taken on trust.
-
-    Raises:
-        FerError: anything is missing or of another kind.
-    """
-    question = question if isinstance(question, dict) else {}
-    data = page.from_data_url(question.get("image"), MAX_FRAME_BYTES)
-    time, kind = question.get("time"), question.get("map")
-    if not smoothing.is_number(time):
-        raise FerError(f"time: got {time!r}; expected seconds")
-    if kind not in MAPS:
-        raise FerError(f"map: got {kind!r}; expected one of {', '.join(MAPS)}")
-    memory = smoothing.from_json(question.get("memory"))
-    return decode_image(data, MAX_FRAME_PIXELS), memory, float(time), kind
-
-
-def explain_all(
-    recognizer: EmotionRecognizer,
-    image: np.ndarray,
-    recognitions: list[Recognition],
-    kind: str,
-) -> np.ndarray:
-    """The image with the chosen map over each face, for the emotion that is shown as its answer."""
-    for recognition in recognitions:
-        label = recognition.prediction.label
-        for saliency in recognition.saliencies:
-            if saliency.kind != kind:
-                continue
-            if saliency.label not in (None, label):  # smoothing kept another emotion on top
-                saliency = recognizer.explain(recognition.crop, label)
-            image = overlay(image, recognition, saliency)
-    return image
-
-
-def answer_photo(recognizer: EmotionRecognizer, question: Any) -> dict[str, Any]:
-    """A photo: its faces, what each resembles, and what spoke for every emotion.
-
-    question: ``{"image": data URL}``.
-    """
-    with _one_photo:
+    async def answer(
+        self,
+        question: Any,
+        request: gr.Request,
+        work: Callable[[EmotionRecognizer], dict],
+        **turn: bool,
+    ) -> dict:
+        """``work(recognizer)`` with the weights that the question names, when its turn has come;
+        whatever is wrong with it is said in the answer."""
+        question = question if isinstance(question, dict) else {}
         try:
-            question = question if isinstance(question, dict) else {}
-            image = decode_image(page.from_data_url(question.get("image"), MAX_PHOTO_BYTES))
+            return await self.turns.run(
+                str(question.get("visitor"))[:80],
+                lambda: work(self.shelf.get(question.get("weights"))),
+                has_left=request.is_disconnected,
+                **turn,
+            )
+        except StaleError:
+            return {"failed": False, "stale": True, "message": ""}
         except FerError as error:
-            message = f"This file cannot be read as a photo. {error}"
-            return {"failed": True, "message": message, "result": ""}
-        faces = recognizer.detector.detect(image)
-        recognitions = recognizer.recognize(image, faces[:MAX_FACES], explain=True)
-        gradcams = [
-            {label: recognizer.explain(r.crop, label) for label in recognizer.label_names}
-            for r in recognitions
-        ]
-        return {
-            "failed": False,
-            "message": page.photo_message(len(faces), len(recognitions)),
-            "result": page.photo_result(image, recognitions, gradcams) if faces else "",
-        }
+            return {"failed": True, "message": str(error), "result": "", "numbers": None}
 
 
 def about(recognizer: EmotionRecognizer, model_card: Path = MODEL_CARD) -> str:
@@ -167,41 +111,123 @@ def about(recognizer: EmotionRecognizer, model_card: Path = MODEL_CARD) -> str:
     return f"{text}\n---\n{re.sub(r'<!--.*?-->', '', card, flags=re.S)}"
 
 
-def build(recognizer: EmotionRecognizer, detector: FaceDetector | None = None) -> gr.Blocks:
-    """The page. detector: for the webcam; by default one quick search."""
-    live_detector = detector or YuNetDetector(max_side=LIVE_SIDE)
-    example = page.file_data_url(ASSETS / "astronaut.jpg")
-
-    # Named after what the page calls them by.
-    def frame(question: dict) -> dict:
-        return answer_frame(recognizer, live_detector, question)
-
-    def photo(question: dict) -> dict:
-        return answer_photo(recognizer, question)
-
-    def example_photo(_question: dict) -> dict:
-        return answer_photo(recognizer, {"image": example})
-
+def build(server: Server) -> gr.Blocks:
+    """The page, and the endpoints for programs."""
     with gr.Blocks(
         title="FER-CBAM: expressions, and why",
         analytics_enabled=False,
-        delete_cache=(60, 60),
+        delete_cache=(60, 600),  # answers to programs; the page has its own deleted at once
         fill_width=True,  # app.css says how wide
     ) as blocks:
-        gr.HTML(asset("header.html"), js_on_load=None)
+        header(server)
         with gr.Tab("Webcam"):
-            gr.HTML(
-                html_template=asset("webcam.html"), js_on_load=asset("webcam.js"),
-                server_functions=[frame], apply_default_css=False,
-            )  # fmt: skip
+            webcam_tab(server)
         with gr.Tab("Photo"):
-            gr.HTML(
-                html_template=asset("photo.html"), js_on_load=asset("photo.js"),
-                server_functions=[photo, example_photo], apply_default_css=False,
-            )  # fmt: skip
-        with gr.Tab("About"):
-            gr.Markdown(about(recognizer))
+            photo_tab(server)
+        with gr.Tab("About") as tab:
+            about_tab(server, tab)
+        endpoints(server)
     return blocks
+
+
+def part(name: str, functions: list[Callable], /, **props: Any) -> gr.HTML:
+    """A part of the page, from ``name.html`` and ``name.js``, that may call functions by name."""
+    return gr.HTML(
+        html_template=asset(f"{name}.html"), js_on_load=asset("common.js") + asset(f"{name}.js"),
+        server_functions=functions, apply_default_css=False, **props,
+    )  # fmt: skip
+
+
+def header(server: Server) -> None:
+    async def pick(question: dict, request: gr.Request) -> dict:
+        # Not a turn of the visitor's: loading may take seconds.
+        return await server.answer(
+            {"visitor": "pick"}, request, lambda _: answers.answer_pick(server.shelf.get, question),
+            background=True,
+        )  # fmt: skip
+
+    first = server.shelf.first
+    part(
+        "header", [pick], name=first.name, names=server.shelf.names(),
+        elsewhere=server.shelf.elsewhere, labels=list(first.label_names),
+    )  # fmt: skip
+
+
+def webcam_tab(server: Server) -> None:
+    async def frame(question: dict, request: gr.Request) -> dict:
+        return await server.answer(
+            question, request, lambda r: answers.answer_frame(r, server.live_detector, question),
+            newest_only=True,
+        )  # fmt: skip
+
+    async def explain(question: dict, request: gr.Request) -> dict:
+        return await server.answer(
+            question, request, lambda r: answers.answer_explanation(r, question),
+            background=True, newest_only=True,
+        )  # fmt: skip
+
+    first = answers.answer_pick(server.shelf.get, {})
+    part("webcam", [frame, explain], colors=first["colors"])
+
+
+def photo_tab(server: Server) -> None:
+    example = page.file_data_url(ASSETS / "astronaut.jpg")
+
+    async def photo(question: dict, request: gr.Request) -> dict:
+        return await server.answer(
+            question, request, lambda r: answers.answer_photo(r, question), background=True
+        )
+
+    async def example_photo(question: dict, request: gr.Request) -> dict:
+        return await server.answer(
+            question,
+            request,
+            lambda r: answers.answer_photo(r, {"image": example}),
+            background=True,
+        )
+
+    part("photo", [photo, example_photo])
+
+
+def about_tab(server: Server, tab: gr.Tab) -> None:
+    text = gr.Markdown(about(server.shelf.first))
+    weights = gr.Textbox(visible=False)
+
+    def about_picked(source: str) -> str:
+        return about(server.shelf.get(source))
+
+    tab.select(
+        about_picked, weights, text, js="() => window.ferWeights ?? ''", queue=False,
+        show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+
+
+def endpoints(server: Server) -> None:
+    """What programs may call: named, typed, described; see README."""
+
+    async def photo(image: gr.FileData, weights: str = "") -> dict:
+        """Recognise the facial expressions in a photo and say which regions of each face spoke for
+        them. Expressions, not feelings.
+
+        Args:
+            image: A JPEG, PNG, WebP, BMP, GIF or TIFF file of at most 25 MB.
+            weights: A name from the page's picker; empty for its default.
+
+        Returns:
+            Faces from the largest to the smallest, with box, landmarks, label, confidence,
+            uncertain, probs, a sentence, cautions, and for each label the share of each region.
+        """
+        try:
+            file = uploads.uploaded(image, server.folder)
+            data = uploads.take(file, answers.MAX_PHOTO_BYTES)
+            return await server.turns.run(
+                "api", lambda: answers.photo_numbers(server.shelf.get(weights), data),
+                background=True,
+            )  # fmt: skip
+        except FerError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    gr.api(photo, api_name="photo", concurrency_limit=None)
 
 
 def asset(name: str) -> str:
@@ -223,11 +249,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--weights", default=DEFAULT_WEIGHTS, help="<arch>.<tag>, a folder, or hf-hub:user/name")
     add("--backend", choices=BACKENDS, help="what runs the network (default: torch if installed)")
-    add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 is every one")
+    add(
+        "--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        help="address to listen on; 0.0.0.0 is every one",
+    )  # fmt: skip
     add("--port", type=int, help="by default the first free one from 7860")
     add("--share", action="store_true", help="a public link through gradio.live")
     add("--auth", type=user_and_password, metavar="USER:PASSWORD", help="ask visitors for these")
-    return parser.parse_args(argv)
+    add("--mcp", action="store_true", help="serve the endpoints as MCP tools too")
+    add(
+        "--any-weights", action=argparse.BooleanOptionalAction, default=None,
+        help="let visitors load folders of this computer and hub repositories; by default only "
+        "where nobody but this computer can open the page",
+    )  # fmt: skip
+    args = parser.parse_args(argv)
+    if args.any_weights is None:
+        args.any_weights = args.host in LOOPBACK and not args.share
+    return args
 
 
 def user_and_password(text: str) -> tuple[str, str]:
@@ -241,10 +279,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if args.share and not args.auth:
         print(SHARE_WARNING, file=sys.stderr)
+    if args.mcp and find_spec("mcp") is None:
+        print(NO_MCP, file=sys.stderr)
+        return 1
     # One thread for each frame: two gain nothing and get in each other's way.
     cv2.setNumThreads(1)
     try:
-        recognizer = EmotionRecognizer.from_pretrained(args.weights, backend=args.backend)
+        shelf = Shelf(args.weights, elsewhere=args.any_weights, backend=args.backend)
     except FerError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return 1
@@ -252,15 +293,20 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder below is removed
     with tempfile.TemporaryDirectory(prefix="fer-cbam-") as folder:
-        # gradio's own cache; the page puts nothing into it.
+        # gradio's cache, where uploads lie for as long as they are read.
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
         live = face_detector(args.backend or "torch", max_side=LIVE_SIDE)
-        build(recognizer, live).launch(
-            server_name=args.host, server_port=args.port, share=args.share, auth=args.auth,
-            theme=theme(), css=asset("app.css"), footer_links=[], run_history=False,
-            ssr_mode=False, enable_monitoring=False, max_file_size="1kb",
-        )  # fmt: skip
+        launch(build(Server(shelf, live_detector=live)), args)
     return 0
+
+
+def launch(blocks: gr.Blocks, args: argparse.Namespace, **more: Any) -> Any:
+    return blocks.launch(
+        server_name=args.host, server_port=args.port, share=args.share, auth=args.auth,
+        theme=theme(), css=asset("app.css"), footer_links=[], run_history=False,
+        ssr_mode=False, enable_monitoring=False, max_file_size=MAX_UPLOAD, mcp_server=args.mcp,
+        app_kwargs={"middleware": [Middleware(LimitBodies)]}, **more,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

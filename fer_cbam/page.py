@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -16,16 +17,36 @@ import cv2
 import numpy as np
 
 from fer_cbam.errors import ImageError
-from fer_cbam.render import annotate, caption, close_up, color_of, overlay, percent, shrink
+from fer_cbam.render import (
+    annotate,
+    caption,
+    close_up,
+    color_of,
+    heat_layer,
+    layer_transform,
+    percent,
+    shrink,
+)
+from fer_cbam.sentences import caution_sentences
 from fer_cbam.types import Recognition, Saliency
 
 PHOTO_SIDE = 1280  # longest side of the photo as shown
 FACE_SIDE = 288  # side of a close-up
-SMALL_FACE = 40  # pixels; below this a face is less than the network's input
-NO_FACE = (
-    "No face found. Faces in profile, covered, very dark or smaller than about 24 pixels are "
-    "often missed."
-)
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedFace:
+    """A face of a photo with what there is to say of it.
+
+    gradcams: emotion -> Grad-CAM. shares: emotion -> region of the face -> share of that map.
+    words: emotion -> a sentence. cautions: see :func:`fer_cbam.cautions.cautions`.
+    """
+
+    recognition: Recognition
+    gradcams: Mapping[str, Saliency]
+    shares: Mapping[str, Mapping[str, float]]
+    words: Mapping[str, str]
+    cautions: tuple[str, ...] = ()
 
 
 def data_url(image: np.ndarray, quality: int = 85) -> str:
@@ -37,6 +58,18 @@ def data_url(image: np.ndarray, quality: int = 85) -> str:
 def file_data_url(path: Path) -> str:
     """A JPEG file as a data URL, as it is."""
     return _jpeg_url(path.read_bytes())
+
+
+def png_url(image: np.ndarray) -> str:
+    """RGB or RGBA uint8 ``(H, W, 3 or 4)`` -> PNG as a data URL."""
+    code = cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+    encoded = cv2.imencode(".png", cv2.cvtColor(image, code))[1].tobytes()
+    return "data:image/png;base64," + base64.b64encode(encoded).decode()
+
+
+def css_color(color: tuple[int, int, int]) -> str:
+    """``rgb(240, 228, 66)``"""
+    return "rgb({}, {}, {})".format(*color)
 
 
 def _jpeg_url(encoded: bytes) -> str:
@@ -60,32 +93,21 @@ def from_data_url(url: object, max_bytes: int) -> bytes:
         raise ImageError(f"image: not base64 ({error})") from error
 
 
-def bars(probs: Mapping[str, float]) -> str:
-    """Labelled bars in the order of the labels: in a live picture rows must not change places."""
-    return f'<ul class="fer-bars">{"".join(_bar(*item) for item in probs.items())}</ul>'
-
-
 def pick_bars(probs: Mapping[str, float], pick: str) -> str:
     """Labelled bars, the most probable first, each a button; pick: the one that is pressed."""
     ranked = sorted(probs.items(), key=lambda item: -item[1])
     return f'<ul class="fer-bars">{"".join(_bar(*item, pick) for item in ranked)}</ul>'
 
 
-def _bar(label: str, prob: float, pick: str | None = None) -> str:
+def _bar(label: str, prob: float, pick: str) -> str:
     name = escape(label)
-    color = "rgb({}, {}, {})".format(*color_of(label))
-    row = (
-        f'<span class="fer-name">{name}</span>'
-        f'<span class="fer-track"><span class="fer-fill" '
-        f'style="width: {100 * prob:.1f}%; background: {color}"></span></span>'
-        f'<span class="fer-percent">{escape(percent(prob))}</span>'
-    )
-    if pick is None:
-        return f'<li><span class="fer-bar">{row}</span></li>'
     pressed = "true" if label == pick else "false"
     return (
         f'<li><button type="button" class="fer-bar" data-emotion="{name}" '
-        f'aria-pressed="{pressed}">{row}</button></li>'
+        f'aria-pressed="{pressed}"><span class="fer-name">{name}</span>'
+        f'<span class="fer-track"><span class="fer-fill" '
+        f'style="width: {100 * prob:.1f}%; background: {css_color(color_of(label))}"></span></span>'
+        f'<span class="fer-percent">{escape(percent(prob))}</span></button></li>'
     )
 
 
@@ -95,46 +117,12 @@ def title_of(recognition: Recognition) -> str:
     return name + space + number.replace(" ", "&nbsp;")
 
 
-def live_faces(recognitions: Sequence[Recognition], most: int = 3) -> str:
-    """The bars of the largest faces of a frame."""
-    shown = recognitions[:most]
-    cards = []
-    for number, recognition in enumerate(shown, 1):
-        title = f"Face {number}" if len(recognitions) > 1 else "Your expression"
-        cards.append(
-            f'<section class="fer-card"><h3>{title}: {title_of(recognition)}</h3>'
-            f"{bars(recognition.prediction.probs)}</section>"
-        )
-    return "".join(cards)
-
-
-def photo_message(found: int, shown: int) -> str:
-    """What was found, in a sentence."""
-    if found == 0:
-        return NO_FACE
-    if found > shown:
-        return f"{found} faces found, too many to explain each: here are the {shown} largest."
-    if found == 1:
-        return "One face found. Pick an emotion to see what spoke for it."
-    return f"{found} faces found. Pick a face, then an emotion to see what spoke for it."
-
-
-def photo_result(
-    image: np.ndarray,
-    recognitions: Sequence[Recognition],
-    gradcams: Sequence[Mapping[str, Saliency]],
-) -> str:
-    """The photo with a button over each face, and a panel for each face.
-
-    gradcams: for each face, emotion -> Grad-CAM.
-    """
-    small, moved = shrink(image, recognitions, PHOTO_SIDE)
+def photo_result(image: np.ndarray, faces: Sequence[ExplainedFace]) -> str:
+    """The photo with a button over each face, and a panel for each face."""
+    small, moved = shrink(image, [face.recognition for face in faces], PHOTO_SIDE)
     height, width = small.shape[:2]
     buttons = "".join(_face_button(i, r, width, height) for i, r in enumerate(moved))
-    panels = "".join(
-        _face_panel(i, len(recognitions), image, r, cams)
-        for i, (r, cams) in enumerate(zip(recognitions, gradcams, strict=True))
-    )
+    panels = "".join(_face_panel(i, len(faces), image, face) for i, face in enumerate(faces))
     return (
         f'<div class="fer-picture"><img src="{data_url(annotate(small, moved))}" '
         f'width="{width}" height="{height}" alt="The photo, its faces marked">{buttons}</div>'
@@ -156,56 +144,83 @@ def _face_button(number: int, recognition: Recognition, width: int, height: int)
     )
 
 
-def _face_panel(
-    number: int,
-    count: int,
-    image: np.ndarray,
-    recognition: Recognition,
-    gradcams: Mapping[str, Saliency],
-) -> str:
-    view, moved = close_up(image, recognition, FACE_SIDE)
+def _face_panel(number: int, count: int, image: np.ndarray, face: ExplainedFace) -> str:
+    recognition = face.recognition
     top = recognition.prediction.label
-    heat = "".join(
-        _picture(overlay(view, moved, cam), f"Grad-CAM for {label}", label, hidden=label != top)
-        for label, cam in gradcams.items()
-    )
-    figures = [
-        _figure(_picture(view, "The face"), "Face"),
-        _figure(heat, f'Grad-CAM for <b class="fer-picked">{escape(top)}</b>'),
-    ]
-    figures += [
-        _figure(_picture(overlay(view, moved, saliency), "Spatial attention"), "Attention")
-        for saliency in recognition.saliencies
-        if saliency.kind == "spatial_attention"
-    ]
     title = f"Face {number + 1} of {count}: " if count > 1 else ""
-    size = round(recognition.face.size)
-    note = (
-        f'<p class="fer-note">This face is only {size} pixels wide; trust the answer less.</p>'
-        if size < SMALL_FACE
-        else ""
+    notes = "".join(
+        f'<p class="fer-note">{escape(text)}</p>' for text in caution_sentences(face.cautions)
     )
     return (
         f'<section class="fer-card fer-panel" data-face="{number}"{" hidden" if number else ""}>'
-        f"<h3>{title}{title_of(recognition)}</h3>{note}"
-        f'<div class="fer-views">{"".join(figures)}</div>{HEAT_SCALE}'
-        f"{pick_bars(recognition.prediction.probs, top)}</section>"
+        f"<h3>{title}{title_of(recognition)}</h3>{_sentences(face.words, top)}{notes}"
+        f"{_views(image, face)}{HEAT_SCALE}"
+        f"{pick_bars(recognition.prediction.probs, top)}{DOWNLOADS}</section>"
     )
 
 
+def _sentences(words: Mapping[str, str], shown: str) -> str:
+    return '<div class="fer-words" aria-live="polite">' + "".join(
+        f'<p data-emotion="{escape(label)}"{"" if label == shown else " hidden"}>{escape(text)}</p>'
+        for label, text in words.items()
+    ) + "</div>"  # fmt: skip
+
+
+def _views(image: np.ndarray, face: ExplainedFace) -> str:
+    """The face as it is, under its Grad-CAMs, and under the attention map."""
+    top = face.recognition.prediction.label
+    view, moved = close_up(image, face.recognition, FACE_SIDE)
+    plain, place = data_url(view), layer_transform(moved.affine)
+    cams = "".join(
+        _layer(cam, place, label, hidden=label != top) for label, cam in face.gradcams.items()
+    )
+    figures = [
+        _figure(_svg(plain, "", "The face"), "Face"),
+        _figure(_svg(plain, cams, "Grad-CAM over the face"),
+                f'Grad-CAM: <b class="fer-picked">{escape(top)}</b>'),
+    ]  # fmt: skip
+    figures += [
+        _figure(_svg(plain, _layer(saliency, place), "Attention over the face"), "Attention")
+        for saliency in face.recognition.saliencies
+        if saliency.kind == "spatial_attention"
+    ]
+    return f'<div class="fer-views">{"".join(figures)}</div>'
+
+
 HEAT_SCALE = (
-    '<p class="fer-scale"><span>spoke little</span><i aria-hidden="true"></i>'
-    "<span>spoke most</span></p>"
+    '<div class="fer-scale"><span>little</span><i aria-hidden="true"></i><span>most</span>'
+    '<label class="fer-opacity">Overlay <input type="range" min="0" max="100" value="65" '
+    'data-do="opacity" aria-label="Strength of the overlay, per cent"></label></div>'
 )
+HIDDEN = ' hidden=""'
+DOWNLOADS = (
+    '<p class="fer-downloads"><button type="button" class="fer-secondary" data-do="figure">'
+    'Figure (PNG)</button><button type="button" class="fer-secondary" data-do="numbers">'
+    "Numbers (JSON)</button></p>"
+)
+
+
+def _svg(plain: str, layers: str, title: str) -> str:
+    """A close-up with layers over it, in the close-up's pixels whatever the size on the screen."""
+    return (
+        f'<svg viewBox="0 0 {FACE_SIDE} {FACE_SIDE}" role="img" aria-label="{title}">'
+        f'<image href="{plain}" width="{FACE_SIDE}" height="{FACE_SIDE}"/>'
+        f'<g class="fer-heat">{layers}</g></svg>'
+    )
+
+
+def _layer(
+    saliency: Saliency, place: Sequence[float], emotion: str | None = None, hidden: bool = False
+) -> str:
+    side = saliency.values.shape[0]
+    data = "" if emotion is None else f' data-emotion="{escape(emotion)}"'
+    matrix = " ".join(f"{value:.4f}" for value in place)
+    return (
+        f'<image href="{png_url(heat_layer(saliency))}" width="{side}" height="{side}" '
+        f'transform="matrix({matrix})" preserveAspectRatio="none"{data}'
+        f"{HIDDEN if hidden else ''}/>"
+    )
 
 
 def _figure(pictures: str, title: str) -> str:
     return f"<figure>{pictures}<figcaption>{title}</figcaption></figure>"
-
-
-def _picture(image: np.ndarray, alt: str, emotion: str | None = None, hidden: bool = False) -> str:
-    data = "" if emotion is None else f' data-emotion="{escape(emotion)}"'
-    return (
-        f'<img src="{data_url(image)}" width="{image.shape[1]}" height="{image.shape[0]}" '
-        f'alt="{escape(alt)}"{data}{" hidden" if hidden else ""}>'
-    )

@@ -161,6 +161,23 @@ def overlay(
     return canvas
 
 
+def heat_layer(saliency: Saliency) -> np.ndarray:
+    """A saliency as a picture to lay over its crop: RGBA uint8 ``(S, S, 4)``, transparent where
+    nothing spoke. Laid over with an opacity of alpha it gives what :func:`overlay` draws."""
+    values = np.clip(saliency.values, 0, 1)
+    alpha = np.rint(255 * values * _soft_edge(values.shape[0])).astype(np.uint8)
+    return np.dstack([heat_colors(values), alpha])
+
+
+def layer_transform(affine: np.ndarray) -> tuple[float, float, float, float, float, float]:
+    """A crop's affine as canvas and SVG take it: ``(a, b, c, d, e, f)``, for coordinates that are
+    counted by the edges of pixels instead of their centres."""
+    linear = affine[:, :2]
+    e, f = affine[:, 2] + 0.5 - linear @ (0.5, 0.5)
+    (a, c), (b, d) = linear
+    return float(a), float(b), float(c), float(d), float(e), float(f)
+
+
 def _extent(affine: np.ndarray, side: int, width: int, height: int) -> tuple[int, int, int, int]:
     """The crop's bounding box in the image, clipped: x, y, width, height."""
     edge = side - 0.5

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
@@ -18,6 +20,24 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.fail(f"FER_CBAM_DATA={value} is no directory")
     return path
+
+
+@pytest.fixture(scope="session")
+def untrained_weights(tmp_path_factory) -> dict[str, Path]:
+    """Label set -> folder of weights that were not trained, for tests of what lies around them."""
+    import timm
+    import torch
+
+    from fer_cbam import hub
+    from fer_cbam.labels import LABEL_SETS
+
+    folders = {}
+    for seed, name in enumerate(("ckplus48", "ferplus"), 3):
+        torch.manual_seed(seed)
+        model = timm.create_model("fer_cbam_paper", num_classes=len(LABEL_SETS[name]))
+        folders[name] = tmp_path_factory.mktemp(f"weights_{name}")
+        hub.save_model(model, folders[name], LABEL_SETS[name], {"landmarks": LANDMARKS})
+    return folders
 
 
 MARKED = pytest.StashKey[dict[str, set[str]]]()

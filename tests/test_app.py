@@ -1,196 +1,25 @@
-"""The app's handlers and flags, without a browser."""
+"""The app's flags and what it launches, without a server."""
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 
 pytest.importorskip("gradio")
 
-import timm
 import torch
 
 import app
-from fer_cbam import hub, page, smoothing
-from fer_cbam.detect.yunet import YuNetDetector
-from fer_cbam.labels import LABEL_SETS
+from fer_cbam import hub
 from fer_cbam.recognizer import EmotionRecognizer
-from fer_cbam.types import Face
-
-LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
-ASTRONAUT = page.file_data_url(app.ASSETS / "astronaut.jpg")
 
 
 @pytest.fixture(scope="module")
-def recognizer(tmp_path_factory) -> EmotionRecognizer:
-    torch.manual_seed(3)
-    folder = tmp_path_factory.mktemp("weights")
-    model = timm.create_model("fer_cbam_paper")
-    hub.save_model(model, folder, LABEL_SETS["ckplus48"], {"landmarks": LANDMARKS})
-    return EmotionRecognizer.from_pretrained(folder)
-
-
-class NoFaces:
-    def detect(self, image: np.ndarray) -> list[Face]:
-        return []
-
-
-def pixels(url: str) -> np.ndarray:
-    data = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8)
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-
-
-def frame(image: str = ASTRONAUT, **rest) -> dict:
-    return {"image": image, "time": 1.0, "memory": [], "map": "gradcam"} | rest
-
-
-def face_region(recognizer: EmotionRecognizer) -> tuple[slice, slice]:
-    (found,) = recognizer(app.ASSETS / "astronaut.jpg")
-    corners = np.array([[0, 0], [47, 0], [0, 47], [47, 47]])
-    points = corners @ found.affine[:, :2].T + found.affine[:, 2]
-    x1, y1 = points.min(0).astype(int) - 2
-    x2, y2 = points.max(0).astype(int) + 3
-    return slice(y1, y2), slice(x1, x2)
-
-
-def test_frame_is_drawn_explained_and_remembered(recognizer):
-    answer = app.answer_frame(recognizer, YuNetDetector(max_side=320), frame())
-    assert json.loads(json.dumps(answer)) == answer  # it travels as JSON
-    assert answer["failed"] is False and answer["message"] == ""
-    (face,) = smoothing.from_json(answer["memory"])
-    assert face.time == 1.0 and sum(face.probs.values()) == pytest.approx(1)
-    best = max(face.probs, key=face.probs.__getitem__)
-    assert f"Your expression: {best}" in answer["faces"]
-    original = pixels(ASTRONAUT).astype(int)
-    explained = np.abs(pixels(answer["explained"]).astype(int) - original).mean(axis=2)
-    inside = np.zeros(explained.shape, bool)
-    inside[face_region(recognizer)] = True
-    inside = cv2.dilate(inside.astype(np.uint8), np.ones((17, 17))).astype(bool)  # JPEG blocks
-    assert explained[inside].mean() > 5 * explained[~inside].mean()
-    assert explained[~inside].mean() < 3
-
-
-def test_frame_with_the_attention_map_is_another_picture(recognizer):
-    detector = YuNetDetector(max_side=320)
-    gradcam = pixels(app.answer_frame(recognizer, detector, frame())["explained"])
-    attention = app.answer_frame(recognizer, detector, frame(map="spatial_attention"))
-    region = face_region(recognizer)
-    difference = gradcam[region].astype(int) - pixels(attention["explained"])[region]
-    assert np.abs(difference).mean() > 3
-
-
-def test_frames_are_smoothed_with_the_memory_they_bring(recognizer):
-    first = app.answer_frame(recognizer, recognizer.detector, frame())
-    raw = first["memory"][0]["probs"]
-    certain = {label: float(label == "fear") for label in raw}
-    memory = [first["memory"][0] | {"probs": certain}]
-    half = frame(memory=memory, time=1.0 + smoothing.HALF_LIFE)
-    answer = app.answer_frame(recognizer, recognizer.detector, half)
-    for label, prob in answer["memory"][0]["probs"].items():
-        assert prob == pytest.approx((raw[label] + certain[label]) / 2, abs=1e-6)
-    assert "Your expression: fear" in answer["faces"]
-    # Nothing was kept on the server: the same question without memory has the first answer.
-    assert app.answer_frame(recognizer, recognizer.detector, frame()) == first
-
-
-def test_the_explanation_is_that_of_the_emotion_shown(recognizer):
-    (found,) = recognizer(app.ASSETS / "astronaut.jpg", explain=True)
-    other = next(label for label in recognizer.label_names if label != found.prediction.label)
-    probs = {label: float(label == other) for label in recognizer.label_names}
-    memory = smoothing.to_json([smoothing.RememberedFace(found.face.box, probs, 1.0)])
-    answer = app.answer_frame(recognizer, recognizer.detector, frame(memory=memory))
-    expected = app.overlay(
-        pixels(ASTRONAUT), found, recognizer.explain(found.crop, other)
-    )  # fmt: skip
-    region = face_region(recognizer)
-    difference = pixels(answer["explained"])[region].astype(int) - expected[region]
-    assert np.abs(difference).mean() < 3
-
-
-def test_frame_without_a_face(recognizer):
-    answer = app.answer_frame(recognizer, NoFaces(), frame())
-    assert answer["message"] == "No face in view." and not answer["failed"]
-    assert answer["faces"] == "" and answer["memory"] == []
-    difference = pixels(answer["plain"]).astype(int) - pixels(ASTRONAUT)
-    assert np.abs(difference).mean() < 3
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        frame(image="data:image/jpeg;base64,AAAA"),
-        frame(image=None),
-        frame(memory="nothing"),
-        frame(memory=[{"box": [0, 0, 1, 1]}]),
-        frame(time="soon"),
-        frame(time=float("nan")),
-        frame(map="everything"),
-        {},
-        None,
-    ],
-)
-def test_frames_that_are_none(recognizer, question):
-    answer = app.answer_frame(recognizer, recognizer.detector, question)
-    assert answer["failed"] is True
-    assert "picture cannot be read" in answer["message"]
-
-
-def test_photo_is_answered_with_a_panel_and_a_map_for_every_emotion(recognizer):
-    answer = app.answer_photo(recognizer, {"image": ASTRONAUT})
-    assert answer["failed"] is False and answer["message"].startswith("One face found.")
-    emotions = re.findall(r'<img [^>]*data-emotion="(\w+)"', answer["result"])
-    assert emotions == list(recognizer.label_names)
-    assert answer["result"].count('class="fer-face"') == 1
-
-
-def test_photo_without_a_face(recognizer):
-    grey = page.data_url(np.full((200, 300, 3), 128, np.uint8))
-    answer = app.answer_photo(recognizer, {"image": grey})
-    assert answer == {"failed": False, "message": page.NO_FACE, "result": ""}
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"", "0 bytes"),
-        (b"no picture", "not a picture"),
-        ((app.ASSETS / "astronaut.jpg").read_bytes()[:20_000], "truncated"),
-    ],
-)
-def test_photos_that_are_none(recognizer, data, message):
-    url = "data:;base64," + base64.b64encode(data).decode()
-    answer = app.answer_photo(recognizer, {"image": url})
-    assert answer["failed"] is True and answer["result"] == ""
-    assert answer["message"].startswith("This file cannot be read as a photo.")
-    assert message in answer["message"]
-
-
-def test_photo_question_of_another_shape(recognizer):
-    for question in (None, {}, {"image": 7}, []):
-        assert app.answer_photo(recognizer, question)["failed"] is True
-
-
-def test_a_crowd_is_answered_with_its_largest_faces(recognizer, monkeypatch):
-    (face,) = recognizer.detector.detect(pixels(ASTRONAUT))
-    x1, y1, x2, y2 = face.box
-
-    class Crowd:
-        def detect(self, image: np.ndarray) -> list[Face]:
-            return [Face((x1, y1, x2 - i, y2 - i), 0.9, face.landmarks) for i in range(50)]
-
-    monkeypatch.setattr(recognizer, "detector", Crowd())
-    answer = app.answer_photo(recognizer, {"image": ASTRONAUT})
-    assert (
-        f"50 faces found, too many to explain each: here are the {app.MAX_FACES}"
-        in (answer["message"])
-    )
-    assert answer["result"].count('class="fer-face"') == app.MAX_FACES
+def recognizer(untrained_weights) -> EmotionRecognizer:
+    return EmotionRecognizer.from_pretrained(untrained_weights["ckplus48"])
 
 
 def test_about_leads_with_what_it_is_not_for(recognizer, tmp_path, monkeypatch):
@@ -230,7 +59,7 @@ def launched(monkeypatch) -> list[dict]:
 
 
 def test_flags_reach_the_server(recognizer, launched, monkeypatch, capsys):
-    monkeypatch.setattr(app.EmotionRecognizer, "from_pretrained", lambda *_, **_kw: recognizer)
+    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda *_, **_kw: recognizer)
     arguments = ["--host", "0.0.0.0", "--port", "7999", "--share", "--auth", "me:secret"]
     assert app.main(arguments) == 0
     (call,) = launched
@@ -242,19 +71,20 @@ def test_flags_reach_the_server(recognizer, launched, monkeypatch, capsys):
 
 
 def test_sharing_without_a_password_is_warned_of(recognizer, launched, monkeypatch, capsys):
-    monkeypatch.setattr(app.EmotionRecognizer, "from_pretrained", lambda *_, **_kw: recognizer)
+    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda *_, **_kw: recognizer)
     assert app.main(["--share"]) == 0
     assert "WARNING: --share without --auth" in capsys.readouterr().err
 
 
 def test_backend_reaches_recogniser_and_detector(launched, monkeypatch):
     built = []
-    monkeypatch.setattr(app, "build", lambda *parts: built.append(parts) or app.gr.Blocks())
+    monkeypatch.setattr(app, "build", lambda server: built.append(server) or app.gr.Blocks())
     assert app.main(["--backend", "onnx"]) == 0
-    ((recognizer, detector),) = built
+    (server,) = built
+    recognizer, live = server.shelf.first, server.live_detector
     assert type(recognizer.backend).__name__ == "OnnxBackend"
-    assert type(recognizer.detector).__name__ == type(detector).__name__ == "OnnxYuNetDetector"
-    assert (recognizer.detector.max_side, detector.max_side) == (4096, app.LIVE_SIDE)
+    assert type(recognizer.detector).__name__ == type(live).__name__ == "OnnxYuNetDetector"
+    assert (recognizer.detector.max_side, live.max_side) == (4096, app.LIVE_SIDE)
 
 
 def test_unknown_weights_end_the_app_with_a_sentence(launched, capsys):
@@ -266,5 +96,42 @@ def test_unknown_weights_end_the_app_with_a_sentence(launched, capsys):
 def test_the_page_asks_for_nothing_from_elsewhere():
     """No web font, script or style from a network; the browser test sees the same happen."""
     assert app.theme()._stylesheets == []
-    for name in ("app.css", "webcam.js", "photo.js", "webcam.html", "photo.html", "header.html"):
+    names = [p.name for p in app.ASSETS.iterdir() if p.suffix in (".css", ".js", ".html")]
+    assert {"app.css", "common.js", "webcam.js", "photo.html", "header.html"} <= set(names)
+    for name in names:
         assert not re.search(r"https?://|//[a-z]+\.|@import|url\(", app.asset(name)), name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        ([], True),
+        (["--host", "0.0.0.0"], False),
+        (["--share"], False),
+        (["--host", "0.0.0.0", "--any-weights"], True),
+        (["--no-any-weights"], False),
+    ],
+)
+def test_who_may_load_weights_from_elsewhere(arguments, allowed, monkeypatch):
+    monkeypatch.delenv("GRADIO_SERVER_NAME", raising=False)
+    assert app.parse_args(arguments).any_weights is allowed
+
+
+def test_a_space_says_where_to_listen(monkeypatch):
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    args = app.parse_args([])
+    assert args.host == "0.0.0.0" and args.any_weights is False
+
+
+def test_mcp_needs_its_extra(launched, monkeypatch, capsys):
+    monkeypatch.setattr(app, "find_spec", lambda _name: None)
+    assert app.main(["--mcp"]) == 1
+    assert "pip install 'gradio[mcp]'" in capsys.readouterr().err
+    assert launched == []
+
+
+def test_mcp_is_passed_on_where_the_extra_is(recognizer, launched, monkeypatch):
+    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda *_, **_kw: recognizer)
+    monkeypatch.setattr(app, "find_spec", lambda name: name == "mcp")
+    assert app.main(["--mcp"]) == 0
+    assert launched[0]["mcp_server"] is True

@@ -26,7 +26,7 @@ LAYERS = (
     {"types", "labels"},
     {"preprocess", "pretrained", "images", "decide"},
     {"models", "data", "detect", "backend", "assignment", "timeline", "clip"},
-    {"explain", "hub", "render", "tracks", "cautions", "regions", "smoothing"},
+    {"explain", "hub", "render", "tracks", "cautions", "regions"},
     {"sentences", "torch_backend"},
     {"page", "face_table"},
     {"deploy"},

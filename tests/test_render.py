@@ -256,3 +256,31 @@ def test_close_up_stays_within_the_image(image, corner):
     y = 0 if corner[1] < 0 else 60
     np.testing.assert_array_equal(view, image[y : y + 60, x : x + 60])
     np.testing.assert_allclose(moved.affine[:, 2], (corner[0] - x, corner[1] - y))
+
+
+def test_a_layer_laid_over_the_image_is_the_overlay(image):
+    """Composed by hand on the pixels of the crop, which the image holds one to one."""
+    values = np.random.default_rng(1).random((48, 48)).astype(np.float32)
+    layer = render.heat_layer(saliency(values)).astype(float)
+    weight = 0.65 * layer[..., 3:] / 255
+    expected = image[30:78, 20:68] * (1 - weight) + layer[..., :3] * weight
+    drawn = render.overlay(image, recognition(), saliency(values), alpha=0.65)
+    np.testing.assert_allclose(drawn[30:78, 20:68].astype(float), expected, atol=1.5)
+
+
+def test_a_layer_is_transparent_where_nothing_spoke():
+    assert not render.heat_layer(saliency(np.zeros((48, 48))))[..., 3].any()
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5, -1.2])
+def test_layer_transform_takes_edges_to_edges(angle):
+    """The same place named by centres (the affine) and by edges (canvas and SVG) is the same."""
+    affine = np.array(
+        [[2 * np.cos(angle), -2 * np.sin(angle), 5], [2 * np.sin(angle), 2 * np.cos(angle), -3]]
+    )
+    a, b, c, d, e, f = render.layer_transform(affine)
+    for x, y in [(0, 0), (47, 0), (10, 30)]:
+        by_centres = affine @ (x, y, 1) + 0.5
+        across, down = x + 0.5, y + 0.5
+        by_edges = (a * across + c * down + e, b * across + d * down + f)
+        assert by_edges == pytest.approx(tuple(by_centres))

@@ -25,7 +25,7 @@ class Shelf:
 
     default: what a visitor gets who picks nothing; always there. elsewhere: whether visitors may
     name a folder of this computer or a hub repository; otherwise only embedded weights and the
-    default.
+    default. backend: what runs all of them, see :meth:`EmotionRecognizer.from_pretrained`.
     """
 
     def __init__(
@@ -33,13 +33,15 @@ class Shelf:
         default: str | Path = DEFAULT_WEIGHTS,
         *,
         elsewhere: bool = False,
+        backend: str | None = None,
         detector: FaceDetector | None = None,
         keep: int = 4,
     ):
         self.default = str(default)
         self.elsewhere = elsewhere
         self.keep = max(1, keep)
-        self._first = EmotionRecognizer.from_pretrained(default, detector)
+        self.backend = backend
+        self._first = EmotionRecognizer.from_pretrained(default, detector, backend)
         self._loaded: OrderedDict[str, EmotionRecognizer] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
@@ -94,7 +96,7 @@ class Shelf:
 
     def _load(self, name: str) -> EmotionRecognizer:
         check(name)
-        recognizer = EmotionRecognizer.from_pretrained(name, self._first.detector)
+        recognizer = EmotionRecognizer.from_pretrained(name, self._first.detector, self.backend)
         with self._lock:
             self._loaded[name] = recognizer
             self._loading.pop(name, None)

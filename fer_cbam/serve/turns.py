@@ -14,14 +14,14 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from fer_cbam.errors import FerError
 
-MAX_WAITING = 64  # questions of all visitors together
+MAX_WAITING = 64  # questions of all visitors together, live ones and others each
 MAX_WAITING_EACH = 8  # of one visitor
 MAX_REMEMBERED = 1000  # visitors whose use is counted
 
@@ -31,14 +31,15 @@ class BusyError(FerError):
 
 
 class StaleError(FerError):
-    """A newer question of the same visitor has taken this one's place."""
+    """Nobody waits for this answer any more: the visitor has left, or has a newer question."""
 
 
 @dataclass(eq=False)
 class _Question:
     work: Callable[[], Any]
     answer: asyncio.Future
-    replaceable: bool = False
+    replaceable: bool
+    has_left: Callable[[], Awaitable[bool]] | None
 
 
 @dataclass
@@ -75,31 +76,34 @@ class Turns:
         *,
         background: bool = False,
         newest_only: bool = False,
+        has_left: Callable[[], Awaitable[bool]] | None = None,
     ) -> Any:
         """Wait for a turn, then the result of ``work()``, done in a thread.
 
         visitor: any name that is the same for all questions of one visitor. newest_only: where an
-        earlier such question of the visitor still waits, that one is dropped.
+        earlier such question of the visitor still waits, that one is dropped. has_left: asked when
+        the turn comes; if the visitor has left, the work is not done.
 
         Raises:
             BusyError: too many questions wait.
-            StaleError: a newer question came while this one waited.
+            StaleError: a newer question came while this one waited, or the visitor has left.
         """
         account = self._visitors.setdefault(visitor, _Visitor(self._clock))
         queue = account.background if background else account.live
         if newest_only:
             self._drop_replaceable(queue)
-        waiting = sum(len(v.live) + len(v.background) for v in self._visitors.values())
+        waiting = sum(len(v.background if background else v.live) for v in self._visitors.values())
         if waiting >= self.max_waiting or len(queue) >= MAX_WAITING_EACH:
             self._forget_idle()
             raise BusyError("Many people ask at once. Try again in a moment.")
         if not account.live and not account.background:
             account.used = max(account.used, self._clock)
-        question = _Question(work, asyncio.get_running_loop().create_future(), newest_only)
+        answer = asyncio.get_running_loop().create_future()
+        question = _Question(work, answer, newest_only, has_left)
         queue.append(question)
         self._start()
         try:
-            return await question.answer
+            return await answer
         except asyncio.CancelledError:  # the visitor has left
             if question in queue:
                 queue.remove(question)
@@ -141,6 +145,8 @@ class Turns:
     async def _do(self, account: _Visitor, question: _Question, is_background: bool) -> None:
         started = time.perf_counter()
         try:
+            if question.has_left and await question.has_left():
+                raise StaleError("the visitor has left")
             result = await asyncio.get_running_loop().run_in_executor(self._pool, question.work)
         except Exception as error:
             if not question.answer.done():

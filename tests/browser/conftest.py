@@ -22,7 +22,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ASTRONAUT = ROOT / "fer_cbam" / "assets" / "astronaut.jpg"
-LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
 START_SECONDS = 180  # torch and gradio load slowly on a busy machine
 
 
@@ -59,11 +58,18 @@ def video_frames(path: Path) -> list[np.ndarray]:
 
 @contextmanager
 def running_app(weights: str | Path, temporary: Path) -> Iterator[str]:
-    """``python app.py`` on a free port; gives its address. Ended with SIGTERM, as a service is."""
+    """``python app.py`` on a free port; gives its address. What it prints: ``temporary.log``."""
+    with running_server(["app.py", "--weights", str(weights)], temporary) as (address, _):
+        yield address
+
+
+@contextmanager
+def running_server(arguments: list[str], temporary: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+    """A Python program that takes ``--port``, ended with SIGTERM as a service is."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "app.py", "--weights", str(weights), "--port", str(port)]
+    command = [sys.executable, *arguments, "--port", str(port)]
     environment = os.environ | {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
     log_file = temporary.with_suffix(".log")
     with log_file.open("wb") as log:
@@ -71,7 +77,7 @@ def running_app(weights: str | Path, temporary: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(address, server, log_file)
-        yield address
+        yield address, server
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(timeout=60)
@@ -120,22 +126,15 @@ def temporary(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def address(chromium, temporary, tmp_path_factory) -> Iterator[str]:
+def address(chromium, temporary, untrained_weights) -> Iterator[str]:
     """The app with weights that were not trained: these tests are about the page."""
-    import timm
-    import torch
-
-    from fer_cbam import hub
-    from fer_cbam.labels import LABEL_SETS
-
-    torch.manual_seed(3)
-    model, folder = timm.create_model("fer_cbam_paper"), tmp_path_factory.mktemp("weights")
-    hub.save_model(model, folder, LABEL_SETS["ckplus48"], {"landmarks": LANDMARKS})
-    with running_app(folder, temporary) as address:
+    with running_app(untrained_weights["ckplus48"], temporary) as address:
         yield address
     # gradio makes an empty folder when it is imported.
     left = [path for path in temporary.rglob("*") if path.is_file()]
     assert left == [], "the app left files behind"
+    log = temporary.with_suffix(".log").read_text()
+    assert "Traceback" not in log, log
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +147,7 @@ def playwright(chromium):
 
 @pytest.fixture(scope="session")
 def browser(playwright, tmp_path_factory):
-    camera = write_mjpeg(tmp_path_factory.mktemp("camera") / "a.mjpeg", astronaut_frames())
+    camera = write_mjpeg(tmp_path_factory.mktemp("camera") / "a.mjpeg", astronaut_frames(1))
     browser = launch_browser(playwright, camera)
     yield browser
     browser.close()

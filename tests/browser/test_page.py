@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from tests.browser.conftest import (
@@ -43,33 +46,78 @@ def bar_names(page, selector: str) -> list[str]:
     return page.eval_on_selector_all(f"{selector} .fer-name", "all => all.map(e => e.innerText)")
 
 
-def test_webcam_is_live_with_boxes_bars_and_speed(browser, open_page):
+def wait_for_explanations(page, count: int) -> None:
+    page.wait_for_function(
+        "n => Number(document.querySelector('.fer-webcam').dataset.explained) >= n", arg=count
+    )
+
+
+def test_webcam_is_live_with_boxes_bars_timeline_and_speed(browser, open_page):
     page = open_page(browser)
     start_camera(page)
-    wait_for_frames(page, 5)
+    wait_for_frames(page, 8)
+    wait_for_explanations(page, 2)
     assert bar_names(page, ".fer-cards") == EMOTIONS
     widths = page.eval_on_selector_all(
         ".fer-cards .fer-fill", "all => all.map(e => parseFloat(e.style.width))"
     )
     assert sum(widths) == pytest.approx(100, abs=0.5)
-    assert page.inner_text(".fer-cards h3").startswith("Your expression: ")
+    assert page.inner_text(".fer-who") == "Your expression"
+    caption = page.inner_text(".fer-verdict")
+    assert caption.split()[0] in EMOTIONS and caption.endswith("%")
     page.wait_for_function("document.querySelector('.fer-rate').innerText.includes(' fps · ')")
     size = page.eval_on_selector(".fer-plain", "c => [c.width, c.height]")
     assert size == [640, 480]
-    # The explanation lies over the same frame: the pictures differ, but at the face only.
-    differing = page.evaluate(
+    # The camera shows a still: what differs from it lies over the astronaut's face, mirrored.
+    changes = page.evaluate(
         """() => {
-          const pen = (s) => document.querySelector(s).getContext("2d");
-          const data = (s) => pen(s).getImageData(0, 0, 640, 480).data;
-          const [a, b] = [data(".fer-plain"), data(".fer-explained")];
-          let count = 0;
-          for (let i = 0; i < a.length; i += 4) count += Math.abs(a[i] - b[i]) > 40;
-          return count / (640 * 480);
+          const still = document.createElement("canvas");
+          [still.width, still.height] = [640, 480];
+          const pen = still.getContext("2d");
+          pen.setTransform(-1, 0, 0, 1, 640, 0);
+          pen.drawImage(document.querySelector(".fer-source"), 0, 0, 640, 480);
+          const data = (canvas) => canvas.getContext("2d").getImageData(0, 0, 640, 480).data;
+          const camera = data(still);
+          return [".fer-plain", ".fer-explained"].map((name) => {
+            const shown = data(document.querySelector(name));
+            const count = { near: 0, far: 0 };
+            for (let i = 0; i < camera.length; i += 4) {
+              if (Math.abs(camera[i] - shown[i]) < 40) continue;
+              const [x, y] = [(i / 4) % 640, Math.floor(i / 4 / 640)];
+              count[Math.hypot(x - 360, y - 144) < 110 ? "near" : "far"] += 1;
+            }
+            return count;
+          });
         }"""
     )
-    assert 0.002 < differing < 0.25
+    for change in changes:
+        assert change["near"] > 300
+        assert change["far"] < 30
+    painted = page.evaluate(
+        """() => {
+          const canvas = document.querySelector(".fer-timeline");
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          return data.filter((value, i) => i % 4 === 3 && value > 200).length;
+        }"""
+    )
+    assert painted > 50
     page.get_by_text("Attention", exact=True).click()
     assert page.inner_text(".fer-caption") == "Where the network looks"
+    explained = int(page.get_attribute(".fer-webcam", "data-explained"))
+    wait_for_explanations(page, explained + 3)
+
+
+def test_labels_go_on_while_explanations_hang(browser, open_page):
+    """A label never waits for an explanation: here none ever comes back."""
+    page = open_page(browser)
+    page.route(
+        re.compile("/component_server"),
+        lambda route: None if '"fn_name":"explain"' in (route.request.post_data or "")
+        else route.continue_(),
+    )  # fmt: skip
+    start_camera(page)
+    wait_for_frames(page, 8)
+    assert page.get_attribute(".fer-webcam", "data-explained") == "0"
 
 
 def test_webcam_stops_on_demand_and_when_the_visitor_leaves(browser, open_page):
@@ -104,10 +152,13 @@ def test_example_photo_is_answered_with_a_face_bars_and_maps(browser, open_page,
     assert page.inner_text(".fer-photo .fer-message").startswith("One face found.")
     assert sorted(bar_names(page, ".fer-panel")) == EMOTIONS
     page.click('.fer-bar[data-emotion="sadness"]')
-    shown = page.eval_on_selector_all(
-        "img[data-emotion]", "all => all.filter(e => !e.hidden).map(e => e.dataset.emotion)"
-    )
-    assert shown == ["sadness"]
+    for shown in ("image", ".fer-words p"):
+        emotions = page.eval_on_selector_all(
+            f"{shown}[data-emotion]",
+            "all => all.filter(e => e.checkVisibility()).map(e => e.dataset.emotion)",
+        )
+        assert emotions == ["sadness"]
+    assert "sadness" in page.inner_text(".fer-words")
     assert page.inner_text(".fer-picked") == "sadness"
     assert page.get_attribute('.fer-bar[data-emotion="sadness"]', "aria-pressed") == "true"
     # The button lies over the astronaut's face, which is at (224, 115) of 512x512.
@@ -118,6 +169,93 @@ def test_example_photo_is_answered_with_a_face_bars_and_maps(browser, open_page,
     assert button["x"] < x < button["x"] + button["width"]
     assert button["y"] < y < button["y"] + button["height"]
     assert [path for path in temporary.rglob("*") if path.is_file()] == []
+
+
+def test_overlay_slider_and_downloads(browser, open_page, tmp_path):
+    page = open_page(browser)
+    page.get_by_role("tab", name="Photo").click()
+    page.get_by_role("button", name="Try the example").click()
+    page.wait_for_selector('.fer-photo[data-state="done"]')
+    page.fill('.fer-panel [data-do="opacity"]', "20")
+    opacities = page.eval_on_selector_all(
+        ".fer-panel .fer-heat", "all => all.map(e => getComputedStyle(e).opacity)"
+    )
+    assert opacities == ["0.2"] * 3
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Numbers (JSON)").click()
+    numbers = json.loads(download.value.path().read_text())
+    assert download.value.suggested_filename == "fer-cbam.json"
+    (face,) = numbers["faces"]
+    assert face["sentence"] == page.inner_text(".fer-words p:not([hidden])")
+    assert sum(face["probs"].values()) == pytest.approx(1, abs=1e-4)
+    figures = {}
+    for opacity in ("0", "100"):
+        page.fill('.fer-panel [data-do="opacity"]', opacity)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Figure (PNG)").click()
+        figures[opacity] = cv2.imread(str(download.value.path())).astype(int)
+    width = 2 * 28 + 3 * 288 + 2 * 18
+    assert figures["0"].shape[1] == width and figures["0"].shape[0] > 500
+    changed = np.abs(figures["100"] - figures["0"]).max(axis=(0, 2)) > 20
+    # Below the maps, and nowhere else: the face as it is stays, bars and words too.
+    assert not changed[: 28 + 288].any() and changed[28 + 288 + 18 :].any()
+    plain = figures["100"][:, 28 : 28 + 288]
+    assert plain.std() > 30
+
+
+def test_a_photo_from_the_camera(browser, open_page):
+    page = open_page(browser)
+    page.get_by_role("tab", name="Photo").click()
+    page.get_by_role("button", name="Use the camera").click()
+    page.wait_for_function("document.querySelector('.fer-view').videoWidth > 0")
+    page.get_by_role("button", name="Take the photo").click()
+    page.wait_for_selector('.fer-photo[data-state="done"]')
+    assert page.inner_text(".fer-photo .fer-message").startswith("One face found.")
+    assert page.evaluate("document.querySelector('.fer-view').srcObject") is None
+
+
+def test_two_visitors_with_different_weights(browser, open_page, untrained_weights):
+    first, second = open_page(browser), open_page(browser)
+    second.click(".fer-weights summary")
+    second.fill("#fer-weights-source", str(untrained_weights["ferplus"]))
+    second.get_by_role("button", name="Load").click()
+    second.get_by_text("8 expressions: anger").wait_for()
+    assert second.inner_text(".fer-weights-name") == str(untrained_weights["ferplus"])
+    second.keyboard.press("Escape")
+    for page in (first, second):
+        page.get_by_role("tab", name="Photo").click()
+        page.get_by_role("button", name="Try the example").click()
+    for page in (first, second):
+        page.wait_for_selector('.fer-photo[data-state="done"]')
+    assert sorted(bar_names(second, ".fer-panel")) == sorted([*EMOTIONS, "neutral"])
+    assert sorted(bar_names(first, ".fer-panel")) == EMOTIONS
+    second.get_by_role("tab", name="About").click()
+    second.get_by_text("8 expressions", exact=True).wait_for()
+    second.get_by_role("tab", name="Webcam").click()
+    start_camera(second)
+    wait_for_frames(second, 2)
+    assert bar_names(second, ".fer-cards") == sorted([*EMOTIONS, "neutral"])
+    # The photo that is shown is answered anew by the weights that are picked.
+    first.click(".fer-weights summary")
+    first.get_by_label("fer_cbam_paper.ckplus48").check()
+    first.get_by_text("Looking for faces").wait_for()
+    first.wait_for_selector('.fer-photo[data-state="done"]')
+    assert first.inner_text(".fer-weights-name") == "fer_cbam_paper.ckplus48"
+
+
+def test_weights_that_cannot_be_used_are_said_and_change_nothing(browser, open_page, tmp_path):
+    page = open_page(browser)
+    before = page.inner_text(".fer-weights-name")
+    page.click(".fer-weights summary")
+    for source, said in [
+        ("nowhere", "neither embedded"),
+        (str(tmp_path), "expected a timm config"),
+    ]:
+        page.fill("#fer-weights-source", source)
+        page.get_by_role("button", name="Load").click()
+        page.locator(".fer-weights .fer-error").filter(has_text=said).wait_for()
+    assert page.inner_text(".fer-weights-name") == before
+    assert page.locator(".fer-weights-list input:checked").count() == 1
 
 
 def test_one_of_several_faces_is_picked(browser, open_page, tmp_path):

@@ -134,6 +134,42 @@ def test_who_has_left_is_not_answered():
     asyncio.run(scene())
 
 
+def test_work_is_not_done_for_who_has_left_when_the_turn_comes():
+    async def scene():
+        turns, done = Turns(slots=2), []
+        left = True
+
+        async def has_left() -> bool:
+            return left
+
+        with pytest.raises(StaleError, match="has left"):
+            await turns.run("a", lambda: done.append(1), has_left=has_left)
+        left = False
+        await turns.run("a", lambda: done.append(2), has_left=has_left)
+        assert done == [2]
+        turns.close()
+
+    asyncio.run(scene())
+
+
+def test_a_line_of_photos_refuses_no_live_frame():
+    async def scene():
+        turns, order = Turns(slots=2, max_waiting=3), []
+        gate = Gate(order, "photo")
+        first = asyncio.ensure_future(turns.run("a", gate, background=True))
+        await until(lambda: order)
+        rest = [asyncio.ensure_future(turns.run("b", gate, background=True)) for _ in range(3)]
+        await settle()
+        with pytest.raises(BusyError):
+            await turns.run("c", gate, background=True)
+        assert await turns.run("c", lambda: "label") == "label"
+        gate.open.set()
+        await asyncio.gather(first, *rest)
+        turns.close()
+
+    asyncio.run(scene())
+
+
 async def shares(visitors: dict[str, tuple[int, float]], seconds: float) -> Counter:
     """How often each visitor is served: name -> (questions at once, seconds of work each)."""
     turns, served = Turns(slots=2), Counter()
