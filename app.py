@@ -13,7 +13,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,19 +23,23 @@ from starlette.middleware import Middleware
 
 from fer_cbam import page
 from fer_cbam.backend import BACKENDS
+from fer_cbam.clip_page import clip_numbers
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
 from fer_cbam.hub import DEFAULT_WEIGHTS
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.serve import answers, uploads
+from fer_cbam.serve.clips import Clips
 from fer_cbam.serve.limits import LimitBodies
 from fer_cbam.serve.shelf import Shelf
 from fer_cbam.serve.turns import StaleError, Turns
+from fer_cbam.video import SEARCH_SIDE
 
 ASSETS = Path(page.__file__).parent / "assets"
 MODEL_CARD = Path(__file__).parent / "model_card.md"
 LIVE_SIDE = 320  # pixels that a frame is searched at: one quick search
+KEEP_UPLOADS = 30.0  # seconds that a file sent to an endpoint stays after it was read
 MAX_UPLOAD = "200mb"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -63,15 +66,24 @@ Weights in use: `{name}`.
 """
 
 
-@dataclass(eq=False)
 class Server:
-    """What the handlers share: weights, turns, a quick detector for live pictures, and the folder
-    of uploads."""
+    """What the handlers share: weights, turns, clips on their way, a quick detector for live
+    pictures. Uploads lie in ``GRADIO_TEMP_DIR``."""
 
-    shelf: Shelf
-    turns: Turns = field(default_factory=Turns)
-    live_detector: FaceDetector = field(default_factory=lambda: face_detector(max_side=LIVE_SIDE))
-    folder: Path = field(default_factory=lambda: Path(os.environ["GRADIO_TEMP_DIR"]))
+    def __init__(
+        self,
+        shelf: Shelf,
+        live_detector: FaceDetector | None = None,
+        clip_detector: FaceDetector | None = None,
+    ):
+        self.shelf = shelf
+        self.turns = Turns()
+        self.live_detector = live_detector or face_detector(max_side=LIVE_SIDE)
+        self.clips = Clips(self.turns, self.folder, clip_detector)
+
+    @staticmethod
+    def folder() -> Path:
+        return Path(os.environ["GRADIO_TEMP_DIR"])
 
     async def answer(
         self,
@@ -124,6 +136,8 @@ def build(server: Server) -> gr.Blocks:
             webcam_tab(server)
         with gr.Tab("Photo"):
             photo_tab(server)
+        with gr.Tab("Video"):
+            video_tab(server)
         with gr.Tab("About") as tab:
             about_tab(server, tab)
         endpoints(server)
@@ -189,6 +203,30 @@ def photo_tab(server: Server) -> None:
     part("photo", [photo, example_photo])
 
 
+def video_tab(server: Server) -> None:
+    async def clip_start(question: dict) -> dict:
+        question = question if isinstance(question, dict) else {}
+        visitor = str(question.get("visitor"))[:80]
+        try:
+            file = uploads.uploaded(question, server.folder())
+            # Loading weights takes seconds: not in the loop that answers everyone.
+            recognizer = await server.turns.run(
+                visitor, lambda: server.shelf.get(question.get("weights")), background=True
+            )
+            return {"failed": False, "clip": server.clips.start(file, recognizer, visitor).name}
+        except FerError as error:
+            return {"failed": True, "message": str(error)}
+
+    async def clip_ask(question: dict) -> dict:
+        return server.clips.ask(question.get("clip") if isinstance(question, dict) else None)
+
+    async def clip_forget(question: dict) -> dict:
+        server.clips.forget(question.get("clip") if isinstance(question, dict) else None)
+        return {}
+
+    part("video", [clip_start, clip_ask, clip_forget])
+
+
 def about_tab(server: Server, tab: gr.Tab) -> None:
     text = gr.Markdown(about(server.shelf.first))
     weights = gr.Textbox(visible=False)
@@ -218,8 +256,8 @@ def endpoints(server: Server) -> None:
             uncertain, probs, a sentence, cautions, and for each label the share of each region.
         """
         try:
-            file = uploads.uploaded(image, server.folder)
-            data = uploads.take(file, answers.MAX_PHOTO_BYTES)
+            file = uploads.uploaded(image, server.folder())
+            data = uploads.take(file, answers.MAX_PHOTO_BYTES, KEEP_UPLOADS)
             return await server.turns.run(
                 "api", lambda: answers.photo_numbers(server.shelf.get(weights), data),
                 background=True,
@@ -227,7 +265,34 @@ def endpoints(server: Server) -> None:
         except FerError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
+    async def video(clip: gr.FileData, weights: str = "") -> tuple[dict, gr.FileData, gr.FileData]:
+        """Follow the faces of a clip and recognise their expressions over time. Expressions, not
+        feelings.
+
+        Args:
+            clip: MP4, MOV, WebM, MKV, AVI, MPEG, Ogg or FLV; the first ten minutes are read.
+            weights: A name from the page's picker; empty for its default.
+
+        Returns:
+            For each face its seconds, the shares of the expressions and a timeline; the clip with
+            faces marked (WebM); a CSV with a row for each face and frame.
+        """
+        try:
+            file = uploads.uploaded(clip, server.folder())
+            recognizer = await server.turns.run(
+                "api", lambda: server.shelf.get(weights), background=True
+            )
+            read = await server.clips.run(file, recognizer, f"api {id(clip)}")
+        except FerError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        assert read.result is not None  # or there had been an error
+        numbers = clip_numbers(read.result, recognizer.name, recognizer.label_names)
+        # gradio copies the files into its cache; ours are forgotten soon.
+        marked = gr.FileData(path=str(read.result.annotated))
+        return numbers, marked, gr.FileData(path=str(read.result.table))
+
     gr.api(photo, api_name="photo", concurrency_limit=None)
+    gr.api(video, api_name="video", concurrency_limit=None)
 
 
 def asset(name: str) -> str:
@@ -296,7 +361,8 @@ def main(argv: list[str] | None = None) -> int:
         # gradio's cache, where uploads lie for as long as they are read.
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
         live = face_detector(args.backend or "torch", max_side=LIVE_SIDE)
-        launch(build(Server(shelf, live_detector=live)), args)
+        clip = face_detector(args.backend or "torch", max_side=SEARCH_SIDE)
+        launch(build(Server(shelf, live, clip)), args)
     return 0
 
 

@@ -32,6 +32,7 @@ LAYERS = (
     {"deploy"},
     {"recognizer"},
     {"video"},
+    {"clip_page"},
     {"serve"},
     {"cli", "__main__"},
 )
@@ -42,7 +43,7 @@ HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 TORCH_FREE = {"errors", "types", "labels", "preprocess", "pretrained", "images", "data", "detect",
               "render", "page", "cli", "registration", "onnx_session", "decide",
               "backend", "hub", "recognizer", "assignment", "timeline", "clip", "tracks",
-              "face_table", "video", "cautions", "regions", "sentences", "serve",
+              "face_table", "video", "clip_page", "cautions", "regions", "sentences", "serve",
               "deploy", "deploy.names", "deploy.runtime"}  # fmt: skip
 
 

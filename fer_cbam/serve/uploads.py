@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +30,37 @@ def uploaded(file: Any, folder: Path) -> Path:
     return real
 
 
-def take(path: Path, max_bytes: int) -> bytes:
+def take(path: Path, max_bytes: int, keep: float = 0.0) -> bytes:
     """Read an uploaded file and delete it, whatever comes.
+
+    keep: seconds until it is deleted. gradio names files by their content, so that two visitors who
+    send the same file at the same time have one between them.
 
     Raises:
         FerError: it is larger than max_bytes.
     """
     try:
-        size = path.stat().st_size
+        stat = path.stat()
+        size = stat.st_size
         if size > max_bytes:
             raise FerError(f"file: got {size / 1e6:.0f} MB; expected at most {max_bytes / 1e6:.0f}")
         return path.read_bytes()
     finally:
-        discard(path)
+        if keep > 0:
+            timer = threading.Timer(keep, discard, (path, stat.st_mtime_ns))
+            timer.daemon = True
+            timer.start()
+        else:
+            discard(path)
 
 
-def discard(path: Path) -> None:
-    """Delete an uploaded file with the folder that gradio made for it."""
-    path.unlink(missing_ok=True)
-    if not any(path.parent.iterdir()):
-        shutil.rmtree(path.parent, ignore_errors=True)
+def discard(path: Path, written: int | None = None) -> None:
+    """Delete an uploaded file with the folder that gradio made for it.
+
+    written: not if it was written anew since then (``st_mtime_ns``).
+    """
+    with suppress(FileNotFoundError):
+        if written is None or path.stat().st_mtime_ns == written:
+            path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()

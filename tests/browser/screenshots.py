@@ -7,6 +7,7 @@ may be published. README shows ``app.png``, the photo tab.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 
@@ -36,11 +37,18 @@ def show_photo(page) -> None:
     page.wait_for_selector('.fer-photo[data-state="done"]')
 
 
+def show_video(page) -> None:
+    page.get_by_role("tab", name="Video").click()
+    page.set_input_files("#fer-clip", os.environ["FER_CBAM_CLIP"])
+    page.wait_for_selector('.fer-video[data-state="done"]')
+    page.wait_for_function("document.querySelector('.fer-annotated').readyState >= 2")
+
+
 def show_about(page) -> None:
     page.get_by_role("tab", name="About").click()
 
 
-SCENES = {"start": lambda _page: None, "webcam": show_webcam, "photo": show_photo,
+SCENES = {"start": lambda _page: None, "webcam": show_webcam, "photo": show_photo, "video": show_video,
           "about": show_about}  # fmt: skip
 
 
