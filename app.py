@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import cv2
 import gradio as gr
@@ -291,8 +291,10 @@ def endpoints(server: Server) -> None:
         marked = gr.FileData(path=str(read.result.annotated))
         return numbers, marked, gr.FileData(path=str(read.result.table))
 
-    gr.api(photo, api_name="photo", concurrency_limit=None)
-    gr.api(video, api_name="video", concurrency_limit=None)
+    for function in (photo, video):
+        # gradio reads the types of answers as they stand, and here they stand as text.
+        function.__annotations__ = get_type_hints(function)
+        gr.api(function, api_name=function.__name__, concurrency_limit=None)
 
 
 def asset(name: str) -> str:

@@ -40,8 +40,8 @@ def _swatch(label: str) -> str:
 
 def _row(track: TrackSummary, labels: Sequence[str], seconds: float) -> str:
     title = (
-        f"Face {track.track}: {escape(track.dominant)} {escape(percent(track.share))} of "
-        f"{clock(track.first)} to {clock(track.last)}"
+        f"Face {track.track}: {escape(track.dominant)} {escape(percent(track.share))} of the time "
+        f"({clock(track.first)} to {clock(track.last)})"
     )
     areas = "".join(
         f'<polygon points="{points}" fill="{css_color(color_of(label))}"/>'

@@ -12,6 +12,7 @@ const cards = find(".fer-cards");
 const LONGEST = 640; // pixels of a frame's longer side
 const WINDOW = 2000; // ms over which the frame rate is counted
 const HISTORY = 30; // seconds of the timeline
+const TICK = 0.1; // seconds between two points of the timeline
 const GAP = 1; // seconds without a face after which its timeline is interrupted
 const MOST_CARDS = 3;
 const QUICK = 120; // ms of latency up to which two frames are on their way at once
@@ -221,8 +222,9 @@ function follow(faces, now) {
     if (!people.has(face.track)) people.set(face.track, makeCard(face, now));
     const person = people.get(face.track);
     person.seen = now;
-    person.history.push({ time: now, probs: face.probs });
-    while (now - person.history[0].time > HISTORY) person.history.shift();
+    const moment = { time: now, probs: face.probs };
+    if (now - (person.history.at(-1)?.time ?? 0) >= TICK) person.history.push(moment);
+    while (person.history.length && now - person.history[0].time > HISTORY) person.history.shift();
     fillCard(person, face);
   }
   for (const [track, person] of people) {
@@ -231,7 +233,7 @@ function follow(faces, now) {
     if (gone > 4) {
       person.card.remove();
       people.delete(track);
-    } else if (now - person.drawn > 0.1) {
+    } else if (now - person.drawn >= TICK) {
       person.drawn = now;
       drawTimeline(person, now);
     }

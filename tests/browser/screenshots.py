@@ -48,8 +48,13 @@ def show_about(page) -> None:
     page.get_by_role("tab", name="About").click()
 
 
-SCENES = {"start": lambda _page: None, "webcam": show_webcam, "photo": show_photo, "video": show_video,
-          "about": show_about}  # fmt: skip
+SCENES = {
+    "start": lambda _page: None,
+    "webcam": show_webcam,
+    "photo": show_photo,
+    "video": show_video,
+    "about": show_about,
+}
 
 
 def shoot(browser: Browser, address: str, scene: str, file: Path, phone: bool, dark: bool) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from fer_cbam.clip import ClipReader, ClipWriter
 from tests.browser.conftest import (
     ASTRONAUT,
+    astronaut_frames,
     launch_browser,
     video_frames,
     write_mjpeg,
@@ -305,6 +308,40 @@ def test_a_camera_that_is_refused(browser, open_page, error, message):
     page.wait_for_selector(".fer-webcam .fer-error")
     assert message in page.inner_text(".fer-webcam .fer-message")
     assert page.get_by_role("button", name="Start camera").is_enabled()
+
+
+def test_a_clip_is_read_shown_and_downloaded(browser, open_page, temporary, tmp_path):
+    clip = tmp_path / "clip.webm"
+    with ClipWriter(clip, 12) as writer:
+        for number, frame in enumerate(astronaut_frames(18)):
+            writer.write(cv2.cvtColor(frame[::2, ::2], cv2.COLOR_BGR2RGB), number / 12)
+    page = open_page(browser, viewport={"width": 390, "height": 844})
+    page.get_by_role("tab", name="Video").click()
+    page.set_input_files("#fer-clip", clip)
+    page.wait_for_selector('.fer-video[data-state="done"]')
+    assert page.inner_text(".fer-video .fer-message") == "One face in 1.4 seconds."
+    assert page.locator(".fer-clip-timeline polygon").count() == len(EMOTIONS)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.wait_for_function("document.querySelector('.fer-annotated').readyState >= 2")
+    page.click(".fer-clip-timeline")  # its middle
+    page.wait_for_function("document.querySelector('.fer-annotated').currentTime > 0.5")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Table (CSV)").click()
+    rows = download.value.path().read_text().splitlines()
+    assert rows[0].startswith("time_s,frame,track") and len(rows) == 1 + 18
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Annotated clip (WebM)").click()
+    with ClipReader(download.value.path()) as reader:
+        assert sum(1 for _ in reader.frames()) == 18
+    deadline = time.monotonic() + 10
+    while (
+        left := [p for p in temporary.rglob("*") if p.is_file()]
+    ) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == [], "the clip or its answers are still on the server"
+    broken = {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"no clip"}
+    page.set_input_files("#fer-clip", broken)
+    page.locator(".fer-video .fer-error").filter(has_text="This clip cannot be read.").wait_for()
 
 
 def test_about_and_phone_width(browser, open_page):

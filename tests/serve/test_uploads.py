@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,20 @@ def test_one_that_is_too_large_leaves_nothing_either(folder):
     with pytest.raises(FerError, match="expected at most"):
         uploads.take(folder / "abc" / "photo.jpg", 3)
     assert list(folder.iterdir()) == []
+
+
+def test_kept_for_a_while_unless_it_is_sent_again(folder):
+    path = folder / "abc" / "photo.jpg"
+    written = path.stat().st_mtime_ns
+    uploads.discard(path, written + 1)
+    assert path.is_file()  # written anew since then
+    assert uploads.take(path, 100, keep=0.05) == b"pixels"
+    assert path.is_file()
+    deadline = time.monotonic() + 10
+    while path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert list(folder.iterdir()) == []
+    uploads.discard(path, written)  # gone already
 
 
 def test_other_files_beside_it_stay(folder):
