@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +24,34 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.fail(f"FER_CBAM_DATA={value} is no directory")
     return path
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """A wheel built from a copy of the sources, without network."""
+    if find_spec("setuptools") is None or find_spec("pip") is None:
+        pytest.skip("no setuptools or no pip in this environment: a wheel cannot be built offline")
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    # More than belongs into the wheel, so that leaving it out is tested too.
+    junk = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for name in ("fer_cbam", "train", "eval", "tests"):
+        shutil.copytree(ROOT / name, source / name, ignore=junk)
+    for path in (*ROOT.glob("*.py"), *ROOT.glob("*.md"), ROOT / "pyproject.toml", ROOT / "LICENSE"):
+        shutil.copy(path, source)
+    # Stands for trained weights, whether or not some are embedded already.
+    weights = source / "fer_cbam" / "weights" / "fer_cbam_test.tag"
+    weights.mkdir(parents=True)
+    (weights / "config.json").write_text("{}")
+    (weights / "model.safetensors").write_bytes(b"\0" * 8)
+    result = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", ".", "--no-build-isolation", "--no-deps",
+         "--no-index", "--quiet", "--wheel-dir", str(out)],
+        cwd=source, env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    (built,) = out.glob("*.whl")
+    return built
 
 
 MARKED = pytest.StashKey[dict[str, set[str]]]()

@@ -25,7 +25,8 @@ LAYERS = (
     {"errors", "registration", "onnx_session"},
     {"types", "labels"},
     {"preprocess", "pretrained", "images", "decide"},
-    {"models", "data", "detect", "backend"},
+    {"card", "models", "data", "detect", "backend"},
+    {"remote"},
     {"explain", "hub", "render", "smoothing"},
     {"torch_backend", "page"},
     {"deploy"},
@@ -38,7 +39,7 @@ HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"errors", "types", "labels", "preprocess", "pretrained", "images", "data", "detect",
               "render", "smoothing", "page", "cli", "registration", "onnx_session", "decide",
-              "backend", "hub", "recognizer",
+              "backend", "card", "remote", "hub", "recognizer",
               "deploy", "deploy.names", "deploy.runtime"}  # fmt: skip
 
 

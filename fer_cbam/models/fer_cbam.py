@@ -380,6 +380,7 @@ def _create(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
     cfg = resolve_pretrained_cfg(variant, cfg, overlay).to_dict()
     if cfg.get("source") == "hf-hub":
         cfg["hf_hub_filename"] = weights.WEIGHTS_FILE  # else timm falls back to a pickle
+        weights.check_labels({"pretrained_cfg": cfg}, cfg["hf_hub_id"])
     elif cfg.get("file") and not cfg.get("state_dict"):
         _check_folder(variant, cfg)
     kwargs |= {"pretrained_cfg": cfg, "pretrained_filter_fn": _check_tensors}
