@@ -452,7 +452,7 @@ def _pooled(default_channels: tuple[int, ...], **kwargs: Any) -> dict[str, Any]:
 
 @register_model
 def fer_cbam_base(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """For faces in the wild: 2.95 M parameters, 216 M multiply-adds at 48x48 grey, 8 classes."""
+    """For faces in the wild: 2.94 M parameters, 216 M multiply-adds at 48x48 grey, 8 classes."""
     return _create("fer_cbam_base", pretrained, **_pooled((32, 64, 160, 320), **kwargs))
 
 
