@@ -159,9 +159,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = parse_arguments(arguments)
     try:
-        if args.weights.startswith("hf-hub:"):
+        embedded = args.weights in pretrained.embedded_names()
+        if not (embedded or Path(args.weights).is_dir()):
             raise WeightsError(
-                f"{args.weights}: expected a folder whose config.json can be written"
+                f"{args.weights}: expected embedded weights or a folder, whose "
+                "config.json can be written"
             )
         dataset = data.load(args.data, votes=args.votes)
         pairs = jobs(args.weights, dataset, PROTOCOL)

@@ -1,7 +1,7 @@
 """What the training of a set of weights took: images, multiply-adds, hours of a core.
 
     python -m eval.cost --weights runs/base/public/ferplus --history runs/base/public/history.csv \
-        --images 26269 --threads 2 --out reports/ferplus/training
+        --threads 2 --out reports/ferplus/training
 
 Multiply-adds are those of one forward pass; a training step does about three times as many.
 """
@@ -19,7 +19,7 @@ from torch import nn
 
 from eval.predict import training_record
 from eval.report import dumps, provenance
-from fer_cbam.errors import DataError, FerError
+from fer_cbam.errors import DataError, FerError, WeightsError
 from fer_cbam.hub import load_model
 
 REPORT_FILE = "cost.json"
@@ -66,13 +66,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     add = parser.add_argument
     add("--weights", required=True, help="weights of the run")
     add("--history", type=Path, required=True, help="history.csv of the run")
-    add("--images", type=int, required=True, help="images trained on in an epoch")
     add("--threads", type=int, required=True, help="cores that the run kept busy")
     add("--out", type=Path, required=True, help=f"folder for {REPORT_FILE}")
     args = parser.parse_args(arguments)
     try:
         loaded = load_model(args.weights)
         record = training_record(loaded)
+        images = record.get("images")
+        if not isinstance(images, int):
+            raise WeightsError(f"{loaded.name}: training record says images {images!r}; expected "
+                               "how many were trained on in an epoch")  # fmt: skip
         history = pd.read_csv(args.history)
         if not {"epoch", "seconds"} <= set(history.columns):
             raise DataError(f"{args.history}: columns {list(history.columns)}; expected epoch and "
@@ -82,10 +85,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     operations = multiply_adds(loaded.model, loaded.preprocess.input_size)
-    counts = training_cost(history, args.images, args.threads, operations)
+    counts = training_cost(history, images, args.threads, operations)
     content = {
         **provenance("eval.cost", arguments), "data": record["data"], "protocol": "training",
-        "weights": loaded.config["architecture"], "n": args.images, "counts": counts,
+        "weights": loaded.config["architecture"], "n": images, "counts": counts,
     }  # fmt: skip
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / REPORT_FILE).write_text(dumps(content), encoding="utf-8")

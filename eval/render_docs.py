@@ -12,6 +12,9 @@ Three kinds of marks are filled; what stands between them is replaced:
     one number. KEY is a key of summary.json, with ``@FIELD`` behind it for another field than
     ``value``: low, high, mean, sd, n, or ``interval`` for "low-high". FORMAT is Python's format
     mini-language, such as ``.3f``, ``.1%`` or ``,d``; ``.1p`` is ``.1%`` without the percent sign.
+
+The model card is copied beside all embedded weights as README.md, so that it travels with them:
+into the wheel, and to a hub.
 """
 
 from __future__ import annotations
@@ -20,14 +23,18 @@ import argparse
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from eval import titles
 from eval.summary import REPORTS, SUMMARY_FILE, read_json
+from fer_cbam.card import CARD_FILE
 from fer_cbam.errors import DataError, FerError
+from fer_cbam.pretrained import CONFIG_FILE
 
 ROOT = REPORTS.parent
-DOCUMENTS = ("README.md", "model_card.md")
+CARD = "model_card.md"
+DOCUMENTS = ("README.md", CARD)
 BLOCK = re.compile(r"(<!-- numbers:([\w-]+) -->\n)(.*?)(<!-- /numbers -->)", re.DOTALL)
 YAML_BLOCK = re.compile(r"^(# numbers:([\w-]+)\n)(.*?)^(# /numbers)$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"(<!--n:([^:>\s@]+)(?:@(\w+))?:([^>\s]+?)-->)([^<]*)(<!--/n-->)")
@@ -358,6 +365,23 @@ def render(text: str, summary: Summary, where: str = "text") -> str:
         raise DataError(f"{where}: {error}") from None
 
 
+def documents(summary: Summary) -> dict[Path, str]:
+    """What is to stand in each document and each copy of the model card.
+
+    Raises:
+        DataError: a document is missing, or see `render`.
+    """
+    texts = {}
+    for name in DOCUMENTS:
+        path = ROOT / name
+        if not path.is_file():
+            raise DataError(f"{name}: no such file; expected it beside reports/")
+        texts[path] = render(path.read_text(encoding="utf-8"), summary, name)
+    for config in sorted(ROOT.glob(f"fer_cbam/weights/*/{CONFIG_FILE}")):
+        texts[config.parent / CARD_FILE] = texts[ROOT / CARD]
+    return texts
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m eval.render_docs", description=(__doc__ or "").splitlines()[0]
@@ -367,14 +391,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     stale = []
     try:
         summary = read_json(REPORTS / SUMMARY_FILE)
-        for name in DOCUMENTS:
-            path = ROOT / name
-            if not path.is_file():
-                raise DataError(f"{name}: no such file; expected it beside reports/")
-            old = path.read_text(encoding="utf-8")
-            new = render(old, summary, name)
+        for path, new in documents(summary).items():
+            old = path.read_text(encoding="utf-8") if path.is_file() else None
             if new != old:
-                stale.append(name)
+                stale.append(path.relative_to(ROOT).as_posix())
                 if not args.check:
                     path.write_text(new, encoding="utf-8")
     except FerError as error:

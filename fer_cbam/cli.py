@@ -50,6 +50,16 @@ def main(argv: list[str] | None = None) -> int:
     )
     export.add_argument("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
     export.set_defaults(run=run_export)
+    push = commands.add_parser("push", help="put weights on a hub")
+    push.add_argument("source", metavar="DIR", help="a folder of weights, or <arch>.<tag>")
+    push.add_argument("repo_id", metavar="USER/NAME")
+    push.add_argument("--private", action="store_true", help="readable with a token only")
+    push.add_argument("--revision", metavar="TAG", help="a new tag (default: v1, v2, ...)")
+    push.set_defaults(run=run_push)
+    pull = commands.add_parser("pull", help="fetch weights from a hub, and check them")
+    pull.add_argument("repo", metavar="USER/NAME[@REVISION]")
+    pull.add_argument("folder", metavar="DIR", type=Path)
+    pull.set_defaults(run=run_pull)
     args = parser.parse_args(argv)
     try:
         return args.run(args)
@@ -123,6 +133,23 @@ def export_table(exported: Exported) -> str:
         fate = "kept" if exported.int8 else "removed: more than half a point"
         lines.append(f"int8 loses {loss:.2f} points on PublicTest; {fate}")
     return "\n".join([*lines, f"written to {exported.folder}"])
+
+
+def run_push(args: argparse.Namespace) -> int:
+    """Say where the weights are now, and how to ask for exactly these."""
+    from fer_cbam.hub import push
+
+    pushed = push(args.source, args.repo_id, args.private, args.revision)
+    print(f"{pushed.url}: {pushed.repo_id}@{pushed.revision}, commit {pushed.commit}")
+    return 0
+
+
+def run_pull(args: argparse.Namespace) -> int:
+    """Say where the weights lie."""
+    from fer_cbam.hub import pull
+
+    print(f"{args.repo}: pulled to {pull(args.repo, args.folder)}")
+    return 0
 
 
 def as_text(photo: Path, recognitions: list[Recognition]) -> str:

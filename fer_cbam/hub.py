@@ -1,4 +1,4 @@
-"""Load and save weights: embedded, in a folder, or on a hub.
+"""Load, save, push and pull weights: embedded, in a folder, or on a hub.
 
 Loading and saving go through timm and huggingface_hub; this file only finds the folder, checks it
 before anything is built, and adds what timm does not know (our keys at the root of config.json).
@@ -7,13 +7,15 @@ before anything is built, and adds what timm does not know (our keys at the root
 from __future__ import annotations
 
 import copy
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from fer_cbam import pretrained
+from fer_cbam import pretrained, remote
 from fer_cbam.errors import WeightsError
 from fer_cbam.preprocess import Preprocess
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:  # a folder is found, and its config read, without torch
     from fer_cbam.models.fer_cbam import FerCbam
 
 DEFAULT_WEIGHTS = "fer_cbam_paper.ckplus48"
-HUB_PREFIX = "hf-hub:"
+HUB_PREFIX = remote.PREFIX
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,52 +49,92 @@ class LoadedModel:
 def resolve(source: str | Path) -> Path:
     """The folder that a source of weights stands for.
 
-    source: ``<arch>.<tag>`` of embedded weights, a folder, or ``hf-hub:user/name[@revision]``.
+    source: ``<arch>.<tag>`` of embedded weights, a folder, or ``[hf-hub:]user/name[@revision]``.
 
     Raises:
         WeightsError: nothing is there.
     """
     text = str(source)
-    if text.startswith(HUB_PREFIX):
-        return _download(text.removeprefix(HUB_PREFIX))
-    if text in pretrained.embedded_names():
-        return pretrained.embedded_dir(text)
-    if Path(source).is_dir():
-        return Path(source)
+    local = None if text.startswith(HUB_PREFIX) else _local(source)
+    if local:
+        return local
+    if remote.is_hub_id(text):
+        return remote.fetch(text)
+    raise _unknown(text)
+
+
+def _local(source: str | Path) -> Path | None:
+    if str(source) in pretrained.embedded_names():
+        return pretrained.embedded_dir(str(source))
+    return Path(source) if Path(source).is_dir() else None
+
+
+def _unknown(source: str) -> WeightsError:
     known = ", ".join(pretrained.embedded_names()) or "none"
-    raise WeightsError(
-        f"weights {text!r}: neither embedded ({known}), nor a folder, nor '{HUB_PREFIX}user/name'"
+    return WeightsError(
+        f"weights {source!r}: neither embedded ({known}), nor a folder, nor '{HUB_PREFIX}user/name'"
     )
 
 
-def _download(repo: str) -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import (
-            HfHubHTTPError,
-            HFValidationError,
-            LocalEntryNotFoundError,
-        )
-    except ModuleNotFoundError as error:
-        raise WeightsError(
-            f"hub repository {repo!r}: {error.name} is not installed; "
-            "expected: pip install 'fer-cbam[hub]'"
-        ) from error
+def with_revision(source: str | Path, revision: str | None) -> str | Path:
+    """``user/name`` and a tag, branch or commit -> ``user/name@revision``.
 
-    repo_id, _, revision = repo.partition("@")
-    try:
-        folder = snapshot_download(
-            repo_id,
-            revision=revision or None,
-            allow_patterns=[
-                pretrained.CONFIG_FILE,
-                pretrained.WEIGHTS_FILE,
-                pretrained.GRAPH_FILE,
-            ],
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise WeightsError(f"hub repository {repo!r} cannot be read: {error}") from error
-    return Path(folder)
+    Raises:
+        WeightsError: a revision of something that is not on a hub, or a second one.
+    """
+    if revision is None:
+        return source
+    text = str(source)
+    if not remote.is_hub_id(text) or (not text.startswith(HUB_PREFIX) and _local(source)):
+        raise WeightsError(f"revision {revision!r} of {text!r}; expected a hub repository")
+    if "@" in text:
+        raise WeightsError(f"revision {revision!r} of {text!r}, which names one already")
+    remote.check_revision(revision)
+    return f"{text}@{revision}"
+
+
+def push(
+    source: str | Path, repo_id: str, private: bool = False, revision: str | None = None
+) -> remote.Pushed:
+    """Put weights on a hub: config.json, model.safetensors and their model card, one commit, a tag.
+
+    source: a folder, or ``<arch>.<tag>``; loaded first, so that nothing broken leaves. A README.md
+    in the folder is the card, else one is composed. See :func:`fer_cbam.remote.upload` for the
+    rest.
+
+    Raises:
+        WeightsError: the weights do not load, or the hub does not take them.
+    """
+    folder = _local(source)
+    if folder is None:
+        raise _unknown(str(source))
+    load_model(folder)
+    return remote.upload(folder, repo_id, private, revision)
+
+
+def pull(source: str, folder: str | Path) -> Path:
+    """Fetch ``[hf-hub:]user/name[@revision]``, check that it loads, and copy it to a folder.
+
+    Other files of the folder stay, and its old weights until all new files are complete.
+
+    Raises:
+        WeightsError: see :func:`fer_cbam.remote.fetch` and :func:`load_model`.
+    """
+    cached = remote.fetch(source)
+    if find_spec("torch") and find_spec("timm"):
+        load_model(cached)
+    else:  # what can be told without; the rest when it is loaded
+        Preprocess.from_config(pretrained.read_config(cached))
+        pretrained.tensor_shapes(cached)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [name for name in remote.REPOSITORY_FILES if (cached / name).is_file()]
+    with tempfile.TemporaryDirectory(dir=folder) as partial:
+        for name in names:
+            shutil.copyfile(cached / name, Path(partial) / name)
+        for name in names[::-1]:  # weights before the config that describes them, as save_model
+            (Path(partial) / name).replace(folder / name)
+    return folder
 
 
 def load_model(source: str | Path = DEFAULT_WEIGHTS) -> LoadedModel:

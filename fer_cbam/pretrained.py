@@ -63,13 +63,24 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config.get("architecture"), str):
         raise WeightsError(f"{path}: 'architecture' is missing; expected a name such as "
                            "'fer_cbam_paper'")  # fmt: skip
+    check_labels(config, path)
+    return config
+
+
+def check_labels(config: Mapping[str, Any], source: Path | str = CONFIG_FILE) -> None:
+    """Hold the label names of a config.json against its number of classes.
+
+    source: the file, to be named in an error.
+
+    Raises:
+        WeightsError: not one name for each logit.
+    """
     num_classes = config.get("num_classes", config["pretrained_cfg"].get("num_classes"))
     if num_classes != 0:  # 0: embeddings, nothing to name
-        labels = label_names(config, path)
+        labels = label_names(config, source)
         if len(labels) != num_classes:
-            raise WeightsError(f"{path}: {len(labels)} label_names for {num_classes} classes; "
+            raise WeightsError(f"{source}: {len(labels)} label_names for {num_classes} classes; "
                                "expected one name for each logit")  # fmt: skip
-    return config
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from fer_cbam.decide import predictions
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import BackendError, WeightsError
-from fer_cbam.hub import DEFAULT_WEIGHTS
+from fer_cbam.hub import DEFAULT_WEIGHTS, with_revision
 from fer_cbam.images import decode_image
 from fer_cbam.types import Face, Prediction, Recognition, Saliency
 
@@ -45,8 +45,12 @@ class EmotionRecognizer:
         source: str | Path = DEFAULT_WEIGHTS,
         detector: FaceDetector | None = None,
         backend: str | None = None,
+        *,
+        revision: str | None = None,
     ) -> EmotionRecognizer:
-        """Load weights: ``<arch>.<tag>``, a folder, or ``hf-hub:user/name[@revision]``.
+        """Load weights: ``<arch>.<tag>``, a folder, or ``[hf-hub:]user/name[@revision]``.
+
+        revision: a tag, branch or commit of a hub repository.
 
         backend: what runs the network: "torch"; "onnx", which needs no torch; "onnx-int8", for a
         folder that ``fer-cbam export`` put an int8 network into. By default torch where it is
@@ -58,6 +62,7 @@ class EmotionRecognizer:
         """
         if backend is None:
             backend = "torch" if find_spec("torch") and find_spec("timm") else "onnx"
+        source = with_revision(source, revision)
         return cls(open_backend(source, backend), detector or face_detector(backend))
 
     def __call__(self, image: Any, explain: bool = False) -> list[Recognition]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
 
 
@@ -38,6 +43,34 @@ def untrained_weights(tmp_path_factory) -> dict[str, Path]:
         folders[name] = tmp_path_factory.mktemp(f"weights_{name}")
         hub.save_model(model, folders[name], LABEL_SETS[name], {"landmarks": LANDMARKS})
     return folders
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """A wheel built from a copy of the sources, without network."""
+    if find_spec("setuptools") is None or find_spec("pip") is None:
+        pytest.skip("no setuptools or no pip in this environment: a wheel cannot be built offline")
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    # More than belongs into the wheel, so that leaving it out is tested too.
+    junk = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for name in ("fer_cbam", "train", "eval", "tests"):
+        shutil.copytree(ROOT / name, source / name, ignore=junk)
+    for path in (*ROOT.glob("*.py"), *ROOT.glob("*.md"), ROOT / "pyproject.toml", ROOT / "LICENSE"):
+        shutil.copy(path, source)
+    # Stands for trained weights, whether or not some are embedded already.
+    weights = source / "fer_cbam" / "weights" / "fer_cbam_test.tag"
+    weights.mkdir(parents=True)
+    (weights / "config.json").write_text("{}")
+    (weights / "model.safetensors").write_bytes(b"\0" * 8)
+    result = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", ".", "--no-build-isolation", "--no-deps",
+         "--no-index", "--quiet", "--wheel-dir", str(out)],
+        cwd=source, env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    (built,) = out.glob("*.whl")
+    return built
 
 
 MARKED = pytest.StashKey[dict[str, set[str]]]()

@@ -25,7 +25,8 @@ LAYERS = (
     {"errors", "registration", "onnx_session"},
     {"types", "labels"},
     {"preprocess", "pretrained", "images", "decide"},
-    {"models", "data", "detect", "backend", "assignment", "timeline", "clip"},
+    {"card", "models", "data", "detect", "backend", "assignment", "timeline", "clip"},
+    {"remote"},
     {"explain", "hub", "render", "tracks", "cautions", "regions"},
     {"sentences", "torch_backend"},
     {"page", "face_table"},
@@ -42,8 +43,9 @@ HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"errors", "types", "labels", "preprocess", "pretrained", "images", "data", "detect",
               "render", "page", "cli", "registration", "onnx_session", "decide",
-              "backend", "hub", "recognizer", "assignment", "timeline", "clip", "tracks",
-              "face_table", "video", "clip_page", "cautions", "regions", "sentences", "serve",
+              "backend", "card", "remote", "hub", "recognizer", "assignment", "timeline", "clip",
+              "tracks", "face_table", "video", "clip_page", "cautions", "regions", "sentences",
+              "serve",
               "deploy", "deploy.names", "deploy.runtime"}  # fmt: skip
 
 

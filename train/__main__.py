@@ -61,8 +61,6 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--splits", default="all", help="all (5 seeds, 10 folds) or 0,2,4")
     parser.add_argument("--teacher", type=Path, action="append", default=[], metavar="RUN",
                         help="run to distil from; may be given several times")  # fmt: skip
-    parser.add_argument("--exclude", type=Path, metavar="JSON",
-                        help="list of sample ids to leave out of training")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--resume", action="store_true", help="go on where a run stopped")
     return parser.parse_args(argv)
@@ -98,8 +96,6 @@ def train_split(
     model = make_model(recipe, source)
     preprocess = Preprocess.from_config({"pretrained_cfg": model.pretrained_cfg})
     train, held_out = held_out_part(recipe, source.faces, split, args.protocol)
-    if args.exclude:
-        train = without(train, source.faces, json.loads(args.exclude.read_text(encoding="utf-8")))
     examples = make_examples(source, preprocess, args.teacher, recipe.distill)
     chosen = examples.take(train)
     watched = None if held_out is None else examples.take(held_out)
@@ -108,24 +104,12 @@ def train_split(
     model = fit(model, recipe, chosen, watched, run_dir, args.resume, device)
     if distributed.rank() != 0:
         return
-    extra = {**alignment(source.faces.name), "training": record(recipe, args, source.faces, split)}
+    trained = {**record(recipe, args, source.faces, split), "images": len(chosen)}
+    extra = {**alignment(source.faces.name), "training": trained}
     for i, (folder, labels) in enumerate(zip(folders, source.label_names, strict=True)):
-        extra["training"]["data"] = source.names[i]
-        extra["training"]["prior"] = label_prior(source.targets[i][train], labels)
+        trained["data"] = source.names[i]
+        trained["prior"] = label_prior(source.targets[i][train], labels)
         hub.save_model(one_head(model, classifier_rows(source, i)), folder, labels, extra)
-
-
-def without(indices: Any, faces: data.Dataset, sample_ids: list[str]) -> Any:
-    """Positions whose samples are not among these.
-
-    Raises:
-        FerError: an id that the data set does not have.
-    """
-    excluded = set(sample_ids)
-    if unknown := excluded - {sample.sample_id for sample in faces.samples}:
-        raise FerError(f"--exclude: {len(unknown)} ids such as {min(unknown)!r} are not in "
-                       f"{faces.name}")  # fmt: skip
-    return np.array([i for i in indices if faces.samples[i].sample_id not in excluded])
 
 
 def label_prior(targets: np.ndarray, label_names: Sequence[str]) -> dict[str, float]:
@@ -172,7 +156,6 @@ def record(
         "protocol": args.protocol,
         "split": split.name,
         "config": args.config.name,
-        "excluded": 0 if args.exclude is None else len(json.loads(args.exclude.read_text())),
         "teachers": [folder.name for folder in args.teacher],
         "recipe": dataclasses.asdict(recipe),
         "versions": {"torch": torch.__version__, "timm": timm.__version__},

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,14 +197,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--rows", help="numbers of the rows to train, such as 0,2 (default: all)")
     add("--out", type=Path, required=True, help="folder for the runs")
     add("--report", type=Path, help="JSON to write all rows to that have a result")
-    args = parser.parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    args = parser.parse_args(arguments)
     try:
-        run(args)
+        run(args, arguments)
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace, arguments: Sequence[str]) -> None:
     plan = read_plan(args.plan)
     names = list(plan.rows)
     rows = [names[int(i)] for i in args.rows.split(",")] if args.rows else names
@@ -218,8 +220,7 @@ def run(args: argparse.Namespace) -> None:
             )
     if args.report:
         args.report.parent.mkdir(parents=True, exist_ok=True)
-        command = ["--plan", str(args.plan), "--data", str(args.data)]
-        content = {**provenance("train.ablate", command), "rows": collect(plan, args.out)}
+        content = {**provenance("train.ablate", arguments), "rows": collect(plan, args.out)}
         args.report.write_text(dumps(content), encoding="utf-8")
 
 

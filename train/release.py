@@ -5,7 +5,8 @@
 
 ``--tau`` takes that share of the log prior of the training labels off the logits (Menon et al.
 2021, https://arxiv.org/abs/2007.07314, section 4.1), which a linear classifier carries in its bias:
-the weights then expect rare emotions more often than the training data held them.
+the weights then expect rare emotions more often than the training data held them. Calibrate after
+it: temperature and threshold of a run are not kept.
 
 Stored as float16, and read back to say what that changed. The record of what the weights were
 trained on stays in config.json, so that evaluation can refuse to test them on it.
@@ -61,7 +62,8 @@ def release(run_dir: Path, name: str, folder: Path, tau: float = 0.0) -> str:
     extra |= alignment(extra.get("training", {}).get("data", ""))
     if "landmarks" not in extra:
         raise WeightsError(f"{run_dir}: no landmarks were measured for the data it was trained on")
-    if tau:
+    if tau:  # what was calibrated before was so for other logits
+        extra = {k: v for k, v in extra.items() if k not in ("temperature", "uncertain_below")}
         extra["logit_adjustment"] = tau
         adjust_logits(loaded, tau)
     hub.save_model(loaded.model, folder, loaded.label_names, extra, dtype=torch.float16)

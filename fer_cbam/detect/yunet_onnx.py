@@ -1,5 +1,5 @@
-"""YuNet through ONNX Runtime: the faces of :mod:`fer_cbam.detect.yunet` in half the time of
-OpenCV 5, and without a lock.
+"""YuNet through ONNX Runtime: the faces of :mod:`fer_cbam.detect.yunet`, faster than through
+OpenCV 5 (``python -m benchmarks.frame`` times it), and without a lock.
 
 The decoding follows OpenCV's ``FaceDetectorYN`` (``modules/objdetect/src/face_detect.cpp``, 4.x),
 whose results it reproduces to rounding.

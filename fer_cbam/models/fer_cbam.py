@@ -380,6 +380,7 @@ def _create(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
     cfg = resolve_pretrained_cfg(variant, cfg, overlay).to_dict()
     if cfg.get("source") == "hf-hub":
         cfg["hf_hub_filename"] = weights.WEIGHTS_FILE  # else timm falls back to a pickle
+        weights.check_labels({"pretrained_cfg": cfg}, cfg["hf_hub_id"])
     elif cfg.get("file") and not cfg.get("state_dict"):
         _check_folder(variant, cfg)
     kwargs |= {"pretrained_cfg": cfg, "pretrained_filter_fn": _check_tensors}
@@ -451,7 +452,7 @@ def _pooled(default_channels: tuple[int, ...], **kwargs: Any) -> dict[str, Any]:
 
 @register_model
 def fer_cbam_base(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """For faces in the wild: 2.95 M parameters, 216 M multiply-adds at 48x48 grey, 8 classes."""
+    """For faces in the wild: 2.94 M parameters, 216 M multiply-adds at 48x48 grey, 8 classes."""
     return _create("fer_cbam_base", pretrained, **_pooled((32, 64, 160, 320), **kwargs))
 
 

@@ -20,10 +20,20 @@ def test_multiply_adds_by_hand():
 
 
 def test_the_command(save_weights, tmp_path):
-    folder = save_weights("w", {"data": "ferplus"})
+    folder = save_weights("w", {"data": "ferplus", "images": 1000})
     pd.DataFrame({"epoch": [1, 2, 3], "seconds": [600.0, 600, 600]}).to_csv(tmp_path / "h.csv")
-    cost.main(["--weights", str(folder), "--history", str(tmp_path / "h.csv"), "--images", "1000",
-               "--threads", "2", "--out", str(tmp_path / "out")])  # fmt: skip
+    cost.main(
+        [
+            "--weights",
+            str(folder),
+            "--history",
+            str(tmp_path / "h.csv"),
+            "--threads",
+            "2",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+    )
     got = json.loads((tmp_path / "out" / "cost.json").read_text())
     counts = got["counts"]
     assert counts["images_seen"] == 3000
@@ -31,10 +41,34 @@ def test_the_command(save_weights, tmp_path):
     assert counts["peta_multiply_adds"] == pytest.approx(
         3000 * counts["multiply_adds_millions"] / 1e9, abs=1e-6
     )
+    unknown = save_weights("u", {"data": "ferplus"})
+    with pytest.raises(SystemExit, match="says images None; expected how many"):
+        cost.main(["--weights", str(unknown), "--history", str(tmp_path / "h.csv"),
+                   "--threads", "2", "--out", str(tmp_path / "out")])  # fmt: skip
     (tmp_path / "h.csv").write_text("a,b\n1,2\n")
     with pytest.raises(SystemExit, match="expected epoch and seconds"):
-        cost.main(["--weights", str(folder), "--history", str(tmp_path / "h.csv"), "--images", "1",
-                   "--threads", "2", "--out", str(tmp_path / "out")])  # fmt: skip
+        cost.main(
+            [
+                "--weights",
+                str(folder),
+                "--history",
+                str(tmp_path / "h.csv"),
+                "--threads",
+                "2",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
     with pytest.raises(SystemExit, match="cannot be read"):
-        cost.main(["--weights", str(folder), "--history", str(tmp_path / "no.csv"), "--images", "1",
-                   "--threads", "2", "--out", str(tmp_path / "out")])  # fmt: skip
+        cost.main(
+            [
+                "--weights",
+                str(folder),
+                "--history",
+                str(tmp_path / "no.csv"),
+                "--threads",
+                "2",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )

@@ -9,6 +9,8 @@ import pytest
 from eval import render_docs, summary
 from eval.render_docs import number, render
 from eval.report import dumps
+from fer_cbam import pretrained
+from fer_cbam.card import CARD_FILE
 from fer_cbam.errors import DataError
 
 ENTRY = {"value": 0.98712, "low": 0.97, "high": 0.9951, "mean": 0.987, "sd": 0.004, "n": 985,
@@ -175,14 +177,29 @@ def test_check_fails_when_a_document_differs(tmp_path, monkeypatch):
     monkeypatch.setattr(render_docs, "REPORTS", tmp_path)
     (tmp_path / "summary.json").write_text(dumps({KEY: ENTRY}))
     stale = f"<!--n:{KEY}:.1p-->99.9<!--/n-->\n"
+    embedded = tmp_path / "fer_cbam" / "weights" / "fer_cbam_some.data"
+    embedded.mkdir(parents=True)
+    (embedded / "config.json").write_text("{}")
     for name in render_docs.DOCUMENTS:
         (tmp_path / name).write_text(stale)
-    with pytest.raises(SystemExit, match=r"README\.md, model_card\.md: numbers differ"):
+    with pytest.raises(
+        SystemExit, match=r"README\.md, model_card\.md, .*some.data/README\.md: numbers differ"
+    ):
         render_docs.main(["--check"])
     assert (tmp_path / "README.md").read_text() == stale
     render_docs.main([])
     assert (tmp_path / "README.md").read_text() == f"<!--n:{KEY}:.1p-->98.7<!--/n-->\n"
+    assert (embedded / "README.md").read_text() == (tmp_path / "model_card.md").read_text()
     render_docs.main(["--check"])
+
+
+def test_all_embedded_weights_have_the_model_card():
+    card = (render_docs.ROOT / render_docs.CARD).read_text(encoding="utf-8")
+    assert pretrained.embedded_names()
+    for name in pretrained.embedded_names():
+        path = pretrained.embedded_dir(name) / CARD_FILE
+        assert path.is_file(), "run: python -m eval.render_docs"
+        assert path.read_text(encoding="utf-8") == card, "run: python -m eval.render_docs"
 
 
 def test_committed_summary_is_what_the_reports_say():
@@ -275,4 +292,8 @@ def test_the_committed_card_is_one_that_a_hub_reads():
     key = "ckplus48.subject10.fer_cbam_paper.plain.accuracy"
     found = [r.metric_value for r in data.eval_results if r.metric_type == "accuracy"]
     assert round(numbers[key]["value"], 4) in found
-    assert {"ckplus48", "fer2013", "ferplus"} <= set(data.datasets)
+    # Exactly what the embedded weights say that they were trained on.
+    configs = [
+        pretrained.read_config(pretrained.embedded_dir(n)) for n in pretrained.embedded_names()
+    ]
+    assert set(data.datasets) == {config["training"]["data"] for config in configs}

@@ -416,14 +416,22 @@ def test_input_norm_takes_exposure_and_contrast_away():
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "macs"), [("fer_cbam_base", 5e6, 400e6), ("fer_cbam_tiny", 5e5, 40e6)]
+    ("name", "parameters", "macs", "said"),
+    [
+        ("fer_cbam_base", 5e6, 400e6, "2.94 M parameters, 216 M multiply-adds"),
+        ("fer_cbam_tiny", 5e5, 40e6, "0.44 M parameters, 39 M multiply-adds"),
+    ],
 )
-def test_sizes_keep_to_their_budget(name, parameters, macs):
+def test_sizes_keep_to_their_budget(name, parameters, macs, said):
     model = create(name)
-    assert sum(p.numel() for p in model.parameters()) < parameters
+    count = sum(p.numel() for p in model.parameters())
+    assert count < parameters
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(sample_input(model, 1))
-    assert 0.5 * macs < counter.get_total_flops() // 2 < macs
+    multiply_adds = counter.get_total_flops() // 2
+    assert 0.5 * macs < multiply_adds < macs
+    assert said == f"{count / 1e6:.2f} M parameters, {multiply_adds / 1e6:.0f} M multiply-adds"
+    assert said in (timm.model_entrypoint(name).__doc__ or "")
     # Explanations are read from a map as fine as that of the paper's network.
     assert model.forward_features(sample_input(model, 1)).shape[-2:] == (6, 6)
 

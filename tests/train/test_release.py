@@ -40,12 +40,17 @@ def test_stored_as_float16_with_alignment_and_record(run_dir, tmp_path):
 
 
 def test_tau_takes_the_log_prior_off_the_logits(run_dir, tmp_path):
+    calibrated = json.loads((run_dir / "config.json").read_text()) | {"temperature": 1.5}
+    (run_dir / "config.json").write_text(json.dumps(calibrated))
+    release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "kept")
+    assert json.loads((tmp_path / "kept" / "config.json").read_text())["temperature"] == 1.5
     release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out", tau=0.5)
     x = torch.rand(4, 1, 48, 48)
     shift = hub.load_model(tmp_path / "out").model(x) - hub.load_model(run_dir).model(x)
     expected = torch.tensor([-0.5 * math.log(PRIOR[label]) for label in LABELS])
     torch.testing.assert_close(shift, expected.expand(4, 7), atol=3e-3, rtol=0)
-    assert json.loads((tmp_path / "out" / "config.json").read_text())["logit_adjustment"] == 0.5
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["logit_adjustment"] == 0.5 and "temperature" not in config
 
 
 def test_tau_needs_the_prior(run_dir, tmp_path):
