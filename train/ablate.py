@@ -3,7 +3,8 @@
     python -m train.ablate --plan train/ablations/ckplus48_paper.yaml --data ckplus48.zip \
         --out runs/ablation/ckplus48_paper --report reports/ablation/ckplus48_paper.json
 
-A plan names a recipe, a protocol, and rows: a name and what each changes in the recipe. It is
+A plan names a recipe, what all runs change in it (``set``: fewer epochs), a protocol, and rows: a
+name and what each changes besides. It is
 measured on subjects held out of the training side (``inner``: their share), which no test side
 decides about, or under ``public`` on PublicTest. ``--stranger`` adds another data set, shown beside
 and never chosen by. A row that is measured already is not trained again; several processes can
@@ -82,6 +83,7 @@ def read_plan(path: Path) -> Plan:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         recipe = yaml.safe_load((path.parents[1] / content.pop("recipe")).read_text("utf-8"))
+        recipe = merged(recipe, content.pop("set", {}))
         rows = {row["name"]: row.get("set", {}) for row in content.pop("rows")}
         for key in {"splits", "seeds"} & set(content):
             content[key] = tuple(content[key])

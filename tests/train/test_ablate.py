@@ -34,6 +34,23 @@ def test_test_sides_are_not_there_to_choose_on():
     Plan({"model": "m"}, "public", {"a": {}})
 
 
+def test_what_a_plan_sets_holds_in_every_row_that_says_nothing_else(tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "ablations").mkdir()
+    (tmp_path / "configs" / "r.yaml").write_text(
+        "model: m\nepochs: 60\nvalidation: 0.1\naugment: {zoom: 0.1, flip: 0.5}\n"
+    )
+    path = tmp_path / "ablations" / "plan.yaml"
+    path.write_text(
+        "recipe: configs/r.yaml\nprotocol: public\nset: {epochs: 3, augment: {zoom: 0.2}}\n"
+        "rows:\n  - {name: a}\n  - {name: b, set: {augment: {zoom: 0.3}}}\n"
+    )
+    plan = read_plan(path)
+    a, b = plan.recipe_of("a"), plan.recipe_of("b")
+    assert (a.epochs, a.augment.zoom, a.augment.flip) == (3, 0.2, 0.5)
+    assert (b.epochs, b.augment.zoom, b.augment.flip) == (3, 0.3, 0.5)
+
+
 @pytest.fixture
 def plan(tmp_path) -> Path:
     (tmp_path / "configs").mkdir()
