@@ -39,7 +39,8 @@ from fer_cbam.video import SEARCH_SIDE
 ASSETS = Path(page.__file__).parent / "assets"
 MODEL_CARD = Path(__file__).parent / "model_card.md"
 LIVE_SIDE = 320  # pixels that a frame is searched at: one quick search
-KEEP_UPLOADS = 30.0  # seconds that a file sent to an endpoint stays after it was read
+KEEP_UPLOADS = 60.0  # seconds that a file sent to an endpoint stays after it was read
+ENDPOINT_RUNS = 4  # of each endpoint at once
 MAX_UPLOAD = "200mb"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -294,7 +295,8 @@ def endpoints(server: Server) -> None:
     for function in (photo, video):
         # gradio reads the types of answers as they stand, and here they stand as text.
         function.__annotations__ = get_type_hints(function)
-        gr.api(function, api_name=function.__name__, concurrency_limit=None)
+        # More wait in gradio's queue, where a program that asks a hundred times is not turned away.
+        gr.api(function, api_name=function.__name__, concurrency_limit=ENDPOINT_RUNS)
 
 
 def asset(name: str) -> str:

@@ -69,6 +69,20 @@ class Running:
     def upload(self, name: str, data: bytes) -> httpx.Response:
         return httpx.post(self.url + "gradio_api/upload", files={"files": (name, data)})
 
+    async def photos(self, files: list[bytes]) -> list[str]:
+        """Event streams of the photo endpoint, asked for all of these at once."""
+
+        async def one(client: httpx.AsyncClient, data: bytes) -> str:
+            file = {"files": ("a.jpg", data)}
+            posted = await client.post(self.url + "gradio_api/upload", files=file)
+            asked = {"data": [file_data(posted.json()[0]), ""]}
+            call = await client.post(self.url + "gradio_api/call/photo", json=asked)
+            event = call.json()["event_id"]
+            return (await client.get(f"{self.url}gradio_api/call/photo/{event}")).text
+
+        async with httpx.AsyncClient(timeout=60) as client:
+            return await asyncio.gather(*(one(client, data) for data in files))
+
     def files(self) -> list[str]:
         """What is left once everything read has been deleted."""
         deadline = time.monotonic() + 10
@@ -84,7 +98,7 @@ class Running:
 def running(untrained_weights, tmp_path_factory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("uploads")
     before, keep = os.environ.get("GRADIO_TEMP_DIR"), app.KEEP_UPLOADS
-    app.KEEP_UPLOADS = 0.2
+    app.KEEP_UPLOADS = 2.0
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     shelf = Shelf(untrained_weights["ckplus48"], elsewhere=True)
     server = app.Server(shelf)
@@ -192,23 +206,21 @@ def test_video_through_gradio_client(running, data_dir):
 def test_the_same_photo_from_several_at_once(running):
     """gradio keeps one file for them all: nobody's is deleted before it is read."""
 
-    async def one(client: httpx.AsyncClient) -> str:
-        posted = await client.post(
-            running.url + "gradio_api/upload", files={"files": ("a.jpg", FACE_BYTES)}
-        )
-        call = await client.post(
-            running.url + "gradio_api/call/photo",
-            json={"data": [file_data(posted.json()[0]), ""]},
-        )
-        event = call.json()["event_id"]
-        return (await client.get(f"{running.url}gradio_api/call/photo/{event}")).text
-
-    async def scene() -> list[str]:
-        async with httpx.AsyncClient(timeout=60) as client:
-            return await asyncio.gather(*(one(client) for _ in range(6)))
-
-    assert all(text.startswith("event: complete") for text in asyncio.run(scene()))
+    texts = asyncio.run(running.photos([FACE_BYTES] * 6))
+    assert all(text.startswith("event: complete") for text in texts), texts
     assert running.files() == []
+
+
+def test_a_program_that_asks_for_many_photos_at_once_gets_them_all(running):
+    photo = decode_image(PHOTO)
+    files = [
+        page.from_data_url(page.data_url(photo[40 - i : 200, 144 - i : 304]), 10**7)
+        for i in range(24)
+    ]
+
+    texts = asyncio.run(running.photos(files))
+    assert all(text.startswith("event: complete") for text in texts), texts
+    assert all('"faces_found": 1' in text for text in texts)
 
 
 # Hostile use.
