@@ -173,6 +173,8 @@ WILD_COLUMNS = {
     "balanced accuracy": ("balanced_accuracy", ".1p", "interval"),
     "macro F1": ("macro_f1", ".1p", ""),
     "accuracy without twins": ("accuracy_without_twins", ".1p", ""),
+}
+SURE_COLUMNS = {
     "ECE, temperature 1": ("ece_uncalibrated", ".1p", ""),
     "ECE": ("ece", ".1p", ""),
     "Brier": ("brier", ".3f", ""),
@@ -181,19 +183,25 @@ WILD_COLUMNS = {
 }
 
 
-def wild(summary: Summary, data: str, classes: int) -> str:
-    """PrivateTest: a row for each set of weights and option."""
-    tested = _tested(summary, data, "private")
+def wild(
+    summary: Summary, data: str, classes: int, columns: Mapping[str, tuple[str, str, str]]
+) -> str:
+    """PrivateTest: a row for each set of weights and option that has any of the columns."""
+    tested = [
+        (weights, option) for weights, option in _tested(summary, data, "private")
+        if any(f"{data}.private.{weights}.{option}.{metric}" in summary
+               for metric, *_ in columns.values())
+    ]  # fmt: skip
     if not tested:
         return NOT_YET
     title = f"{titles.DATA[data]} PrivateTest, {classes} classes, %"
     rows = [
         [titles.method(weights) + titles.OPTIONS[option],
          *(_cell(summary, f"{data}.private.{weights}.{option}.{metric}", spec, spread)
-           for metric, spec, spread in WILD_COLUMNS.values())]
+           for metric, spec, spread in columns.values())]
         for weights, option in tested
     ]  # fmt: skip
-    return _table([title, *WILD_COLUMNS], rows)
+    return _table([title, *columns], rows)
 
 
 def classes_of(summary: Summary, data: str, protocol: str) -> str:
@@ -330,9 +338,11 @@ BLOCKS: dict[str, Callable[[Summary], str]] = {
     "ckplus48": ckplus48,
     "ckplus48-classes": ckplus48_classes,
     "ckplus48-strangers": strangers,
-    "ferplus": lambda summary: wild(summary, "ferplus", 8),
+    "ferplus": lambda summary: wild(summary, "ferplus", 8, WILD_COLUMNS),
+    "ferplus-confidence": lambda summary: wild(summary, "ferplus", 8, SURE_COLUMNS),
     "ferplus-classes": lambda summary: classes_of(summary, "ferplus", "private"),
-    "fer2013": lambda summary: wild(summary, "fer2013", 7),
+    "fer2013": lambda summary: wild(summary, "fer2013", 7, WILD_COLUMNS),
+    "fer2013-confidence": lambda summary: wild(summary, "fer2013", 7, SURE_COLUMNS),
     "fer2013-classes": lambda summary: classes_of(summary, "fer2013", "private"),
     "camera": camera,
     "twins": twins,

@@ -214,7 +214,8 @@ def test_committed_documents_say_what_the_summary_says(name):
     assert render(text, numbers, name) == text, "run: python -m eval.render_docs"
 
 
-WILD = ("ferplus", "ferplus-classes", "fer2013", "fer2013-classes", "ckplus48-strangers", "camera",
+WILD = ("ferplus", "ferplus-confidence", "ferplus-classes", "fer2013", "fer2013-confidence",
+        "fer2013-classes", "ckplus48-strangers", "camera",
         "twins", "cost")  # fmt: skip
 
 
@@ -238,6 +239,7 @@ def wild_summary():
     ):  # fmt: skip
         for metric in ("accuracy", "balanced_accuracy", "recall_fear", "found"):
             got[f"{prefix}.{metric}"] = {**ENTRY, "value": 0.8}
+    got["ferplus.private.fer_cbam_base.plain.ece"] = {**ENTRY, "value": 0.02}
     got["ferplus.training.fer_cbam_base.plain.core_hours"] = {**ENTRY, "value": 2.5}
     return got
 
@@ -252,6 +254,10 @@ def test_tables_of_the_wild():
     assert lines[2].startswith(
         "| `fer_cbam_base` | 80.0 (97.0\u201399.5) | 80.0 (97.0\u201399.5) | \u2013 |"
     )
+    # One rater has no confidence.
+    assert block("ferplus-confidence", got)[2:] == [
+        "| `fer_cbam_base` | \u2013 | 2.0 | \u2013 | \u2013 | \u2013 |"
+    ]
     assert block("fer2013", got)[2].startswith("| `fer_cbam_base` | 80.0 (")
     assert block("ferplus-classes", got)[2].count("80.0 (") == 2
     assert block("ckplus48-strangers", got)[2].startswith("| `fer_cbam_base-ferplus` | 80.0 (")
@@ -278,7 +284,7 @@ def test_the_card_is_one_that_a_hub_reads():
     assert found
     for (_, _, metric), value in found.items():
         assert metric in render_docs.INDEX_METRICS
-        assert value in (0.8, 0.96, 0.61)
+        assert value in (0.8, 0.96, 0.61, 0.02)
     again = render(render(card, numbers), numbers)
     assert again == render(card, numbers)
     assert render_docs.model_index({}) == "# none measured yet"
