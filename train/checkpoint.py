@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from fer_cbam.errors import FerError
+from train.recipe import Recipe
 
 CHECKPOINT_FILE = "checkpoint.pt"
 
@@ -35,8 +37,11 @@ def load_checkpoint(run_dir: Path, recipe: dict[str, Any]) -> dict[str, Any] | N
     if not path.exists():
         return None
     state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["recipe"] != recipe:
-        changed = sorted(k for k in recipe if state["recipe"].get(k) != recipe[k])
+    # What recipes could not say yet when the run began was left at its default.
+    defaults = {f.name: f.default for f in dataclasses.fields(Recipe) if f.name in recipe}
+    begun = {key: state["recipe"].get(key, defaults.get(key)) for key in recipe}
+    if begun != recipe:
+        changed = sorted(key for key in recipe if begun[key] != recipe[key])
         raise FerError(
             f"{path} belongs to another recipe (different: {', '.join(changed)}); "
             "resume with the recipe it was started with, or choose another --out"

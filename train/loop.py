@@ -21,7 +21,7 @@ from train.augment import augment, mixup, shrink
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.examples import Examples
 from train.history import Row, TensorBoard, write_history
-from train.losses import cross_entropy, head_columns, hits
+from train.losses import cross_entropy, head_columns, hits, logit_shift
 from train.optim import make_optimizer, make_schedule
 from train.recipe import Recipe
 
@@ -143,6 +143,7 @@ def set_up(model: nn.Module, recipe: Recipe, n: int, device: torch.device) -> Ru
 def train_epoch(run: Run, train: Examples) -> Row:
     """One pass over the training examples in random order; the last, smaller batch is left out."""
     recipe, heads = run.recipe, head_columns(run.recipe, train.sizes)
+    shift = logit_shift(recipe, train.target_probs, heads).to(run.device)
     order_generator = torch.Generator().manual_seed(_seed(run, 0))
     generator = torch.Generator().manual_seed(_seed(run, 1 + distributed.rank()))
     torch.manual_seed(_seed(run, 1 + distributed.rank()))  # dropout
@@ -165,7 +166,7 @@ def train_epoch(run: Run, train: Examples) -> Row:
         target_probs = target_probs.to(run.device)
         with torch.autocast(run.device.type, torch.bfloat16, enabled=_use_bf16(run)):
             logits = run.parallel(x)
-        loss = cross_entropy(logits.float(), target_probs, heads)
+        loss = cross_entropy(logits.float() + shift, target_probs, heads)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         run.optimizer.step()
@@ -188,12 +189,14 @@ def train_epoch(run: Run, train: Examples) -> Row:
 def validate(run: Run, validation: Examples) -> Row:
     """Loss and accuracy of the weights that would be kept, in float32.
 
-    The loss is of all heads, without label smoothing; the accuracy of the first.
+    The loss is of all heads, without label smoothing; the accuracy of the first, of the network's
+    own answers. With a logit adjustment the loss has it as in training.
     """
     heads = head_columns(run.recipe, validation.sizes)
     plain = [dataclasses.replace(head, label_smoothing=0.0) for head in heads]
     logits = predict(run.evaluated(), validation.x, run.device)
-    loss = cross_entropy(logits, validation.target_probs, plain)
+    shift = logit_shift(run.recipe, validation.target_probs, heads)
+    loss = cross_entropy(logits + shift, validation.target_probs, plain)
     right, labelled = hits(logits, validation.target_probs, heads[0])
     return {"val_loss": loss.item(), "val_accuracy": right / max(1, labelled)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from train.recipe import Recipe
@@ -49,6 +50,21 @@ def cross_entropy(logits: Tensor, target_probs: Tensor, heads: Sequence[Columns]
         losses = -(target * head.of(logits).log_softmax(1)).sum(1)
         total = total + head.weight * losses.mean()
     return total
+
+
+def logit_shift(recipe: Recipe, target_probs: Tensor, heads: Sequence[Columns]) -> Tensor:
+    """What is added to the logits before the loss: the recipe's share of the log prior.
+
+    target_probs: ``(N, K)`` of all that is trained on. Returns ``(K,)``; a label that nothing has
+    is left alone, for its log prior is not finite.
+    """
+    shift = torch.zeros(target_probs.shape[1])
+    for head in heads:
+        prior = head.of(target_probs).sum(0)
+        log_prior = (prior / prior.sum()).log()
+        finite = torch.where(log_prior.isfinite(), log_prior, 0.0)
+        shift[head.start : head.stop] = recipe.logit_adjustment * finite
+    return shift
 
 
 def hits(logits: Tensor, target_probs: Tensor, head: Columns) -> tuple[int, int]:

@@ -64,7 +64,10 @@ class Recipe:
     validation: share of the training side held out; keep: "best" keeps the weights of the best
     validation loss, "last" (and a run without validation) those of the last epoch. ema: decay of
     the average of weights that is evaluated and kept, 0 for none. mixup: alpha of the Beta
-    distribution, 0 for none, off in the last ``mixup_off`` epochs. heads: label sets learnt
+    distribution, 0 for none, off in the last ``mixup_off`` epochs. logit_adjustment: times the log
+    prior of the labels, added to the logits in the loss (Menon et al. 2021, equation 10,
+    https://arxiv.org/abs/2007.07314), so that the network's own answers expect rare labels as often
+    as common ones at 1. heads: label sets learnt
     together, empty for the data set's own. distill: share of the target that comes from the
     teachers of ``--teacher``.
     sizes: first epoch -> side that images are shrunk to from then on (progressive resizing), empty
@@ -87,6 +90,7 @@ class Recipe:
     validation: float = 0.0
     keep: str = "best"
     label_smoothing: float = 0.0
+    logit_adjustment: float = 0.0
     mixup: float = 0.0
     mixup_off: int = 0
     ema: float = 0.0

@@ -40,7 +40,10 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("name", help="<arch>.<tag>")
-    parser.add_argument("--tau", type=float, default=0.0, help="logit adjustment, 0 for none")
+    parser.add_argument(
+        "--tau", type=float, default=0.0,
+        help="logit adjustment, on top of the recipe's own; 0 for none",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     try:
         print(release(args.run, args.name, pretrained.EMBEDDED / args.name, args.tau))
@@ -64,8 +67,10 @@ def release(run_dir: Path, name: str, folder: Path, tau: float = 0.0) -> str:
         raise WeightsError(f"{run_dir}: no landmarks were measured for the data it was trained on")
     if tau:  # what was calibrated before was so for other logits
         extra = {k: v for k, v in extra.items() if k not in ("temperature", "uncertain_below")}
-        extra["logit_adjustment"] = tau
         adjust_logits(loaded, tau)
+    trained_with = extra.get("training", {}).get("recipe", {}).get("logit_adjustment", 0.0)
+    if trained_with or tau:
+        extra["logit_adjustment"] = trained_with + tau
     hub.save_model(loaded.model, folder, loaded.label_names, extra, dtype=torch.float16)
     graph = add_graph(folder)
     stored = hub.load_model(folder)

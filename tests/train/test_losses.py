@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from train.losses import Columns, cross_entropy, head_columns, hits
+from train.losses import Columns, cross_entropy, head_columns, hits, logit_shift
 from train.recipe import Head, Recipe
 
 
@@ -43,3 +43,33 @@ def test_a_row_without_a_label_adds_nothing_to_that_head():
     assert torch.equal(logits.grad != 0, targets.repeat_interleave(1, 0).new_tensor(
         [[1, 1, 0, 0], [0, 0, 1, 1]]).bool())  # fmt: skip
     assert hits(torch.tensor([[2.0, 1, 0, 0], [0, 1, 0, 0]]), targets, heads[0]) == (1, 1)
+
+
+def test_logit_adjustment_is_the_log_prior_of_each_head():
+    heads = (Columns(0, 2), Columns(2, 5))
+    targets = torch.tensor([[1.0, 0, 0, 0, 0], [0.5, 0.5, 0, 1, 0], [0.5, 0.5, 1, 0, 0]])
+    shift = logit_shift(Recipe("m", validation=0.1, logit_adjustment=0.5), targets, heads)
+    # Priors 2/3, 1/3 and 1/2, 1/2, none.
+    expected = [0.5 * math.log(p) for p in (2 / 3, 1 / 3, 1 / 2, 1 / 2, 1)]
+    assert shift.tolist() == pytest.approx(expected, abs=1e-6)
+    assert not logit_shift(Recipe("m", validation=0.1), targets, heads).any()
+
+
+def test_an_adjusted_loss_is_least_at_logits_that_know_no_prior():
+    """Faces all alike, a tenth of them of the second label: plain logits learn the prior, adjusted
+    ones do not."""
+    targets = torch.tensor([[0.9, 0.1]])
+    heads = (Columns(0, 2),)
+    for tau, expected in ((0.0, math.log(9)), (1.0, 0.0)):
+        recipe = Recipe("m", validation=0.1, logit_adjustment=tau)
+        logits = torch.zeros(1, 2, requires_grad=True)
+        optimizer = torch.optim.LBFGS([logits], max_iter=100)
+
+        def closure(logits=logits, optimizer=optimizer, recipe=recipe):
+            optimizer.zero_grad()
+            loss = cross_entropy(logits + logit_shift(recipe, targets, heads), targets, heads)
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        assert (logits[0, 0] - logits[0, 1]).item() == pytest.approx(expected, abs=1e-3)

@@ -53,6 +53,16 @@ def test_tau_takes_the_log_prior_off_the_logits(run_dir, tmp_path):
     assert config["logit_adjustment"] == 0.5 and "temperature" not in config
 
 
+def test_what_training_adjusted_is_added_up(run_dir, tmp_path):
+    config = json.loads((run_dir / "config.json").read_text())
+    config["training"]["recipe"] = {"logit_adjustment": 0.5}
+    (run_dir / "config.json").write_text(json.dumps(config))
+    for tau, expected in ((0.0, 0.5), (0.25, 0.75)):
+        release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out", tau=tau)
+        written = json.loads((tmp_path / "out" / "config.json").read_text())
+        assert written["logit_adjustment"] == expected
+
+
 def test_tau_needs_the_prior(run_dir, tmp_path):
     path = run_dir / "config.json"
     path.write_text(path.read_text().replace('"prior"', '"other"'))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -17,7 +18,10 @@ import torch
 from safetensors.torch import load_file
 
 from fer_cbam import hub
+from fer_cbam.errors import FerError
 from train.__main__ import main
+from train.checkpoint import load_checkpoint, save_checkpoint
+from train.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -144,3 +148,12 @@ def test_unknown_split(splits, tiny_ckplus, tiny_recipe, tmp_path):
     args[args.index("0")] = splits
     with pytest.raises(SystemExit, match="expected 'all' or numbers below 5"):
         main(args)
+
+
+def test_a_run_begun_before_recipes_could_say_something_goes_on(tmp_path):
+    recipe = dataclasses.asdict(Recipe("m", validation=0.1))
+    older = {k: v for k, v in recipe.items() if k != "logit_adjustment"}
+    save_checkpoint(tmp_path, {"recipe": older})
+    assert load_checkpoint(tmp_path, recipe) == {"recipe": older}
+    with pytest.raises(FerError, match=r"different: logit_adjustment\)"):
+        load_checkpoint(tmp_path, recipe | {"logit_adjustment": 1.0})
