@@ -225,7 +225,8 @@ def strangers(summary: Summary) -> str:
     """CK+48 by weights that never saw it: every image once, neutral counted as an error."""
     prefix = "ckplus48.subject10."
     found = sorted({key.split(".")[2] for key in summary
-                    if key.startswith(prefix) and "-" in key.split(".")[2]})  # fmt: skip
+                    if key.startswith(prefix) and "-" in key.split(".")[2]
+                    and key.endswith(".plain.accuracy")})  # fmt: skip
     if not found:
         return NOT_YET
     labels = sorted({key.split(".recall_")[1] for key in summary
@@ -263,6 +264,27 @@ def camera(summary: Summary) -> str:
             _cell(summary, f"{prefix}.balanced_accuracy", ".1p"),
         ])  # fmt: skip
     return _table(header, rows)
+
+
+def adjustment(summary: Summary) -> str:
+    """What a share of the log prior off the logits does, at home and to strangers."""
+    columns = ("accuracy", "balanced_accuracy")
+    rows = []
+    for data in ("ferplus", "fer2013"):
+        prefix = f"{data}.public."
+        found = {tuple(key.split(".")[2:4]) for key in summary if key.startswith(prefix)}
+        taus = sorted((weights, int(option[4:])) for weights, option in found
+                      if option.startswith("tau_"))  # fmt: skip
+        for weights, percent in taus:
+            home = f"{prefix}{weights}.tau_{percent}"
+            away = f"ckplus48.subject10.{weights}-{data}.tau_{percent}"
+            rows.append(
+                [f"{titles.method(weights)}, {titles.DATA[data]}, {percent / 100:g}",
+                 *(_cell(summary, f"{place}.{c}", ".1p") for place in (home, away) for c in columns)]
+            )  # fmt: skip
+    header = ("share of the log prior off the logits", "PublicTest: accuracy, %", "balanced",
+              "CK+48, never seen: accuracy", "balanced")  # fmt: skip
+    return _table(header, rows) if rows else NOT_YET
 
 
 def twins(summary: Summary) -> str:
@@ -344,6 +366,7 @@ BLOCKS: dict[str, Callable[[Summary], str]] = {
     "fer2013": lambda summary: wild(summary, "fer2013", 7, WILD_COLUMNS),
     "fer2013-confidence": lambda summary: wild(summary, "fer2013", 7, SURE_COLUMNS),
     "fer2013-classes": lambda summary: classes_of(summary, "fer2013", "private"),
+    "adjustment": adjustment,
     "camera": camera,
     "twins": twins,
     "cost": cost,

@@ -215,7 +215,7 @@ def test_committed_documents_say_what_the_summary_says(name):
 
 
 WILD = ("ferplus", "ferplus-confidence", "ferplus-classes", "fer2013", "fer2013-confidence",
-        "fer2013-classes", "ckplus48-strangers", "camera",
+        "adjustment", "fer2013-classes", "ckplus48-strangers", "camera",
         "twins", "cost")  # fmt: skip
 
 
@@ -239,6 +239,8 @@ def wild_summary():
     ):  # fmt: skip
         for metric in ("accuracy", "balanced_accuracy", "recall_fear", "found"):
             got[f"{prefix}.{metric}"] = {**ENTRY, "value": 0.8}
+    for prefix in ("ferplus.public.fer_cbam_base", "ckplus48.subject10.fer_cbam_base-ferplus"):
+        got[f"{prefix}.tau_50.accuracy"] = {**ENTRY, "value": 0.7}
     got["ferplus.private.fer_cbam_base.plain.ece"] = {**ENTRY, "value": 0.02}
     got["ferplus.training.fer_cbam_base.plain.core_hours"] = {**ENTRY, "value": 2.5}
     return got
@@ -266,6 +268,9 @@ def test_tables_of_the_wild():
         "| 985 | 80.0 | 80.0 (97.0\u201399.5) | 80.0 |"
     )
     assert block("cost", got)[2] == "| `fer_cbam_base`, FER+ | \u2013 | \u2013 | \u2013 | 2.5 |"
+    assert block("adjustment", got)[2:] == [
+        "| `fer_cbam_base`, FER+, 0.5 | 70.0 | \u2013 | 70.0 | \u2013 |"
+    ]
     # Strangers stand in a table of their own.
     assert not [line for line in block("ckplus48", got) if "ferplus" in line]
 
