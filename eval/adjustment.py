@@ -7,8 +7,8 @@ A third of FER+ is neutral and one face in a hundred disgust or contempt: a netw
 that of everyone. Taking tau times the log prior of the training labels off its logits (Menon et al.
 2021, https://arxiv.org/abs/2007.07314) makes it expect less of it; at 1 all emotions alike. The
 tau that is proposed has the highest mean of accuracy and balanced accuracy on PublicTest, and
-``python -m train.release --tau`` puts it into the weights. What it does to faces of another data set
-stands beside, and chooses nothing.
+``python -m train.release --tau`` puts it into the weights. What it does to faces of another data
+set stands beside, and chooses nothing.
 """
 
 from __future__ import annotations

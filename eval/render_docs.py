@@ -280,7 +280,8 @@ def adjustment(summary: Summary) -> str:
             away = f"ckplus48.subject10.{weights}-{data}.tau_{percent}"
             rows.append(
                 [f"{titles.method(weights)}, {titles.DATA[data]}, {percent / 100:g}",
-                 *(_cell(summary, f"{place}.{c}", ".1p") for place in (home, away) for c in columns)]
+                 *(_cell(summary, f"{place}.{column}", ".1p")
+                   for place in (home, away) for column in columns)]
             )  # fmt: skip
     header = ("share of the log prior off the logits", "PublicTest: accuracy, %", "balanced",
               "CK+48, never seen: accuracy", "balanced")  # fmt: skip

@@ -6,8 +6,9 @@ Keys are ``<data>.<protocol>.<weights>.<option>.<metric>``; each value has ``val
 ``high`` (95 % interval, null where there is none), ``n`` (predictions) and ``command``, and where
 there are several splits ``mean`` and ``sd`` over them. Metrics are those of ``metrics.json``, the
 recall of each class as ``recall_<label>``, and ``sequence_overlap``. What a camera delivers stands
-under the option ``camera_<condition>``, what taking the log prior off the logits does under ``tau_<percent>``, human raters under the weights ``one_rater``, plain counts
-(twins, training cost) under the protocol ``all`` or ``training``.
+under the option ``camera_<condition>``, what taking the log prior off the logits does under
+``tau_<percent>``, human raters under the weights ``one_rater``, plain counts (twins, training cost)
+under the protocol ``all`` or ``training``.
 """
 
 from __future__ import annotations
