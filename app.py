@@ -21,8 +21,9 @@ import cv2
 import gradio as gr
 from starlette.middleware import Middleware
 
-from fer_cbam import page
+from fer_cbam import page, pretrained
 from fer_cbam.backend import BACKENDS
+from fer_cbam.card import CARD_FILE
 from fer_cbam.clip_page import clip_numbers
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
@@ -37,7 +38,6 @@ from fer_cbam.serve.turns import StaleError, Turns
 from fer_cbam.video import SEARCH_SIDE
 
 ASSETS = Path(page.__file__).parent / "assets"
-MODEL_CARD = Path(__file__).parent / "model_card.md"
 LIVE_SIDE = 320  # pixels that a frame is searched at: one quick search
 KEEP_UPLOADS = 60.0  # seconds that a file sent to an endpoint stays after it was read
 ENDPOINT_RUNS = 4  # of each endpoint at once
@@ -109,14 +109,13 @@ class Server:
             return {"failed": True, "message": str(error), "result": "", "numbers": None}
 
 
-def about(recognizer: EmotionRecognizer, model_card: Path = MODEL_CARD) -> str:
-    """Markdown for the About tab: what holds for all weights, then the card of the embedded ones.
-
-    model_card: markdown with YAML front matter, for the hub.
-    """
+def about(recognizer: EmotionRecognizer) -> str:
+    """Markdown for the About tab: what holds for all weights, then the card of the embedded ones,
+    which is markdown with YAML front matter, for hubs."""
     labels = ", ".join(recognizer.label_names)
     text = ABOUT.format(count=len(recognizer.label_names), labels=labels, name=recognizer.name)
-    if recognizer.name != DEFAULT_WEIGHTS or not model_card.is_file():
+    model_card = pretrained.EMBEDDED / recognizer.name / CARD_FILE
+    if recognizer.name not in pretrained.embedded_names() or not model_card.is_file():
         return (
             f"{text}\nNo model card comes with these weights: ask who made them what they are for."
         )

@@ -13,7 +13,6 @@ pytest.importorskip("gradio")
 import torch
 
 import app
-from fer_cbam import hub
 from fer_cbam.recognizer import EmotionRecognizer
 
 
@@ -23,14 +22,17 @@ def recognizer(untrained_weights) -> EmotionRecognizer:
 
 
 def test_about_leads_with_what_it_is_not_for(recognizer, tmp_path, monkeypatch):
-    card = tmp_path / "model_card.md"
+    monkeypatch.setattr(app.pretrained, "EMBEDDED", tmp_path)
+    (tmp_path / "arch.tag").mkdir()
+    (tmp_path / "arch.tag" / "config.json").write_text("{}")
+    assert "No model card comes with these weights" in app.about(recognizer)
+    monkeypatch.setattr(recognizer, "name", "arch.tag")
+    assert "No model card comes with these weights" in app.about(recognizer)
+    card = tmp_path / "arch.tag" / "README.md"
     card.write_text("---\nlicense: other\n---\n# Card\nAccuracy <!--n:x-->95<!--/n--> %\n")
-    assert "No model card comes with these weights" in app.about(recognizer, card)
-    monkeypatch.setattr(recognizer, "name", hub.DEFAULT_WEIGHTS)
-    text = app.about(recognizer, card)
+    text = app.about(recognizer)
     assert "expressions, not feelings" in text and "anger, contempt" in text
     assert text.endswith("# Card\nAccuracy 95 %\n") and "license" not in text
-    assert "No model card" in app.about(recognizer, tmp_path / "missing.md")
 
 
 @pytest.mark.parametrize("auth", ["user", "user:", ":password", ""])
