@@ -16,6 +16,7 @@ from fer_cbam.decide import softmax
 from fer_cbam.errors import FerError
 from fer_cbam.hub import load_model
 from fer_cbam.preprocess import Preprocess
+from train.precision import has_bf16
 from train.recipe import Head, Recipe
 
 
@@ -123,12 +124,14 @@ def teacher_probs(
     Raises:
         FerError: a teacher of other labels.
     """
-    total = np.zeros((len(crops), len(label_names)))
+    total, cpu = np.zeros((len(crops), len(label_names))), torch.device("cpu")
     for folder in folders:
         loaded = load_model(folder)
         if loaded.label_names != tuple(label_names):
             raise FerError(f"{folder}: labels {loaded.label_names}; expected {tuple(label_names)}")
-        total += softmax(predict_logits(loaded, crops, "flip"))
+        # As in training: three digits are enough for a target, at a third of the time.
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16(cpu)):
+            total += softmax(predict_logits(loaded, crops, "flip"))
     return (total / len(folders)).astype(np.float32)
 
 

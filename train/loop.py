@@ -23,6 +23,7 @@ from train.examples import Examples
 from train.history import Row, TensorBoard, write_history
 from train.losses import cross_entropy, head_columns, hits, logit_shift
 from train.optim import make_optimizer, make_schedule
+from train.precision import has_bf16
 from train.recipe import Recipe
 
 
@@ -234,8 +235,4 @@ def _seed(run: Run, stream: int) -> int:
 
 
 def _use_bf16(run: Run) -> bool:
-    if not run.recipe.amp:
-        return False
-    if run.device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return run.recipe.amp and has_bf16(run.device)

@@ -94,7 +94,7 @@ def test_teachers_are_averaged_over_themselves_and_the_mirror(tmp_path, source):
     with torch.no_grad():
         expected = sum(((t(x) + t(x.flip(-1))) / 2).softmax(1) for t in teachers) / 2
     ours = teacher_probs(folders, crops, labels)
-    np.testing.assert_allclose(ours, expected, atol=1e-6)
+    np.testing.assert_allclose(ours, expected, atol=5e-3)  # bfloat16, where there is any
     with pytest.raises(FerError, match=r"expected \('fear', 'anger'"):
         teacher_probs(folders, crops, ("fear", "anger"))
 
