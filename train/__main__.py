@@ -30,7 +30,7 @@ from fer_cbam.data.protocols import Split, protocol_splits, validation_part
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train import distributed
-from train.examples import Source, make_examples, read_source
+from train.examples import Source, make_examples, read_source, with_teachers
 from train.heads import classifier_rows, one_head, start_from
 from train.loop import fit
 from train.recipe import Recipe, read_recipe
@@ -96,7 +96,8 @@ def train_split(
     model = make_model(recipe, source)
     preprocess = Preprocess.from_config({"pretrained_cfg": model.pretrained_cfg})
     train, held_out = held_out_part(recipe, source.faces, split, args.protocol)
-    examples = make_examples(source, preprocess, args.teacher, recipe.distill)
+    taught = with_teachers(source, train, args.teacher, recipe.distill)
+    examples = make_examples(taught, preprocess)
     chosen = examples.take(train)
     watched = None if held_out is None else examples.take(held_out)
     print(f"{split.name}: {len(chosen)} to train on, "

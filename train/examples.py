@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -96,22 +96,37 @@ def _rows_of(faces: data.Dataset, labelled: data.Dataset) -> np.ndarray:
     return targets
 
 
-def make_examples(
-    source: Source, preprocess: Preprocess, teachers: Sequence[Path] = (), distill: float = 0.0
-) -> Examples:
-    """All faces of a source, their targets mixed with what teachers say of them.
-
-    teachers: folders of runs of the same heads. distill: the teachers' share.
-    """
-    crops = [sample.pixels for sample in source.faces.samples]
-    targets = list(source.targets)
-    if teachers and distill:
-        for i, (name, labels) in enumerate(zip(source.names, source.label_names, strict=True)):
-            taught = teacher_probs([folder / name for folder in teachers], crops, labels)
-            targets[i] = mix(targets[i], taught, distill)
-    x = torch.from_numpy(preprocess(crops))
+def make_examples(source: Source, preprocess: Preprocess) -> Examples:
+    """All faces of a source and their targets."""
+    x = torch.from_numpy(preprocess([sample.pixels for sample in source.faces.samples]))
     sizes = tuple(len(names) for names in source.label_names)
-    return Examples(x, torch.from_numpy(np.concatenate(targets, 1)), sizes)
+    return Examples(x, torch.from_numpy(np.concatenate(source.targets, 1)), sizes)
+
+
+def with_teachers(
+    source: Source, rows: np.ndarray, teachers: Sequence[Path], share: float
+) -> Source:
+    """A source whose targets are mixed with what teachers say, in these rows only: what a run is
+    validated on keeps its own labels.
+
+    rows: positions of the faces to train on. teachers: folders of runs of the same heads. share:
+    the teachers', in [0, 1].
+
+    Raises:
+        FerError: a share and no teacher, or the other way round.
+    """
+    if bool(teachers) != (share > 0):
+        raise FerError(f"distill: {share} with {len(teachers)} teachers; expected both or neither")
+    if not teachers:
+        return source
+    crops = [source.faces.samples[i].pixels for i in rows]
+    targets = []
+    for name, labels, own in zip(source.names, source.label_names, source.targets, strict=True):
+        taught = teacher_probs([folder / name for folder in teachers], crops, labels)
+        mixed = own.copy()
+        mixed[rows] = mix(own[rows], taught, share)
+        targets.append(mixed)
+    return replace(source, targets=tuple(targets))
 
 
 def teacher_probs(

@@ -303,8 +303,11 @@ def test_the_committed_card_is_one_that_a_hub_reads():
     key = "ckplus48.subject10.fer_cbam_paper.plain.accuracy"
     found = [r.metric_value for r in data.eval_results if r.metric_type == "accuracy"]
     assert round(numbers[key]["value"], 4) in found
-    # Exactly what the embedded weights say that they were trained on.
+    # Exactly what the embedded weights say that they were trained on, all heads of it.
     configs = [
         pretrained.read_config(pretrained.embedded_dir(n)) for n in pretrained.embedded_names()
     ]
-    assert set(data.datasets) == {config["training"]["data"] for config in configs}
+    trained_on = {config["training"]["data"] for config in configs}
+    for config in configs:
+        trained_on |= {head["labels"] for head in config["training"]["recipe"].get("heads", ())}
+    assert set(data.datasets) == trained_on

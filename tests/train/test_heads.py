@@ -15,7 +15,7 @@ from fer_cbam.data import Dataset
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from fer_cbam.types import Sample
-from train.examples import Source, make_examples, mix, teacher_probs
+from train.examples import Source, make_examples, mix, teacher_probs, with_teachers
 from train.heads import classifier_rows, one_head, start_from
 
 SMALL = {"channels": (8, 8, 8, 16), "depths": (1, 1, 1, 1)}
@@ -103,3 +103,23 @@ def test_mix_hands_over_to_the_teacher_where_nothing_is_labelled():
     targets = np.array([[1, 0], [0, 0]], np.float32)
     taught = np.array([[0.2, 0.8], [0.6, 0.4]], np.float32)
     np.testing.assert_allclose(mix(targets, taught, 0.25), [[0.8, 0.2], [0.6, 0.4]], atol=1e-7)
+
+
+def test_only_what_is_trained_on_is_taught(tmp_path, source):
+    """The labels of what a run is measured by stay as they are."""
+    for name, labels in zip(source.names, source.label_names, strict=True):
+        hub.save_model(small(len(labels)), tmp_path / name, labels)
+    rows = np.array([1, 2])
+    taught = with_teachers(source, rows, [tmp_path], 0.5)
+    crops = [source.faces.samples[i].pixels for i in rows]
+    for head, name in enumerate(source.names):
+        said = teacher_probs([tmp_path / name], crops, source.label_names[head])
+        own = source.targets[head]
+        expected = own.copy()
+        expected[rows] = mix(own[rows], said, 0.5)
+        np.testing.assert_array_equal(taught.targets[head], expected)
+        assert not own[2].any() and taught.targets[head][2].sum() == pytest.approx(1, abs=1e-2)
+    assert with_teachers(source, rows, [], 0.0) is source
+    for teachers, share in (([tmp_path], 0.0), ([], 0.5)):
+        with pytest.raises(FerError, match="expected both or neither"):
+            with_teachers(source, rows, teachers, share)
