@@ -58,6 +58,22 @@ def training_cost(history: pd.DataFrame, images: int, threads: int, operations: 
     }
 
 
+def read_history(path: Path) -> pd.DataFrame:
+    """A run's ``history.csv``.
+
+    Raises:
+        DataError: unreadable, or without epochs and their seconds.
+    """
+    try:
+        history = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    if not {"epoch", "seconds"} <= set(history.columns):
+        raise DataError(f"{path}: columns {list(history.columns)}; expected epoch and seconds "
+                        "among them")  # fmt: skip
+    return history
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
@@ -65,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--weights", required=True, help="weights of the run")
-    add("--history", type=Path, required=True, help="history.csv of the run")
+    add("--history", type=Path, required=True, nargs="+",
+        help="history.csv of the run, and of those that it started from")  # fmt: skip
     add("--threads", type=int, required=True, help="cores that the run kept busy")
     add("--out", type=Path, required=True, help=f"folder for {REPORT_FILE}")
     args = parser.parse_args(arguments)
@@ -76,12 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not isinstance(images, int):
             raise WeightsError(f"{loaded.name}: training record says images {images!r}; expected "
                                "how many were trained on in an epoch")  # fmt: skip
-        history = pd.read_csv(args.history)
-        if not {"epoch", "seconds"} <= set(history.columns):
-            raise DataError(f"{args.history}: columns {list(history.columns)}; expected epoch and "
-                            "seconds among them")  # fmt: skip
-    except OSError as error:
-        raise SystemExit(f"DataError: {args.history}: cannot be read ({error})") from None
+        history = pd.concat([read_history(path) for path in args.history], ignore_index=True)
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     operations = multiply_adds(loaded.model, loaded.preprocess.input_size)

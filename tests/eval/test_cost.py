@@ -22,18 +22,8 @@ def test_multiply_adds_by_hand():
 def test_the_command(save_weights, tmp_path):
     folder = save_weights("w", {"data": "ferplus", "images": 1000})
     pd.DataFrame({"epoch": [1, 2, 3], "seconds": [600.0, 600, 600]}).to_csv(tmp_path / "h.csv")
-    cost.main(
-        [
-            "--weights",
-            str(folder),
-            "--history",
-            str(tmp_path / "h.csv"),
-            "--threads",
-            "2",
-            "--out",
-            str(tmp_path / "out"),
-        ]
-    )
+    out = ["--weights", str(folder), "--threads", "2", "--out", str(tmp_path / "out")]
+    cost.main([*out, "--history", str(tmp_path / "h.csv")])
     got = json.loads((tmp_path / "out" / "cost.json").read_text())
     counts = got["counts"]
     assert counts["images_seen"] == 3000
@@ -45,30 +35,20 @@ def test_the_command(save_weights, tmp_path):
     with pytest.raises(SystemExit, match="says images None; expected how many"):
         cost.main(["--weights", str(unknown), "--history", str(tmp_path / "h.csv"),
                    "--threads", "2", "--out", str(tmp_path / "out")])  # fmt: skip
-    (tmp_path / "h.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
     with pytest.raises(SystemExit, match="expected epoch and seconds"):
-        cost.main(
-            [
-                "--weights",
-                str(folder),
-                "--history",
-                str(tmp_path / "h.csv"),
-                "--threads",
-                "2",
-                "--out",
-                str(tmp_path / "out"),
-            ]
-        )
+        cost.main([*out, "--history", str(tmp_path / "bad.csv")])
     with pytest.raises(SystemExit, match="cannot be read"):
-        cost.main(
-            [
-                "--weights",
-                str(folder),
-                "--history",
-                str(tmp_path / "no.csv"),
-                "--threads",
-                "2",
-                "--out",
-                str(tmp_path / "out"),
-            ]
-        )
+        cost.main([*out, "--history", str(tmp_path / "no.csv")])
+
+
+def test_a_second_round_counts_with_the_first(save_weights, tmp_path):
+    folder = save_weights("w", {"data": "ferplus", "images": 1000})
+    for name, epochs in (("first", 3), ("second", 2)):
+        table = pd.DataFrame({"epoch": range(1, epochs + 1), "seconds": [360.0] * epochs})
+        table.to_csv(tmp_path / f"{name}.csv")
+    cost.main(["--weights", str(folder), "--threads", "2", "--out", str(tmp_path / "out"),
+               "--history", str(tmp_path / "first.csv"), str(tmp_path / "second.csv")])  # fmt: skip
+    counts = json.loads((tmp_path / "out" / "cost.json").read_text())["counts"]
+    assert (counts["epochs"], counts["images_seen"]) == (5, 5000)
+    assert counts["core_hours"] == pytest.approx(1.0)
