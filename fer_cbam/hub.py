@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a folder is found, and its config read, without torch
 
     from fer_cbam.models.fer_cbam import FerCbam
 
-DEFAULT_WEIGHTS = "fer_cbam_paper.ckplus48"
+DEFAULT_WEIGHTS = "fer_cbam_base.ferplus"
 HUB_PREFIX = remote.PREFIX
 
 

@@ -34,7 +34,8 @@ def test_rates_against_a_hand_computed_case():
     assert found[0.7]["recall"] == {"anger": 0.0, "happiness": 1.0}  # 0.7 log 8 = 1.46
     assert found[0.75]["recall"] == {"anger": 1.0, "happiness": 1.0}
     assert found[1.0]["accuracy"] == 1.0
-    assert a.proposed(found) == 0.75
+    tau, error = a.proposed(found, predictions, a.log_prior({"prior": PRIOR}, LABELS))
+    assert (tau, error) == (0.75, 0.0)  # at the best tau all are right in every resample
 
 
 def test_a_label_that_was_never_seen_has_no_prior():
@@ -63,3 +64,26 @@ def test_the_command_reports_every_tau_and_the_summary_reads_it(save_weights, tm
     with pytest.raises(SystemExit, match="adjusted already; expected the run it came from"):
         a.main(["--weights", str(adjusted), "--data", str(faces_csv(tmp_path)),
                 "--out", str(out)])  # fmt: skip
+
+
+def test_the_least_tau_within_one_standard_error_of_the_best():
+    rng = np.random.default_rng(0)
+    margins = np.concatenate([rng.uniform(0.1, 1.9, 40), np.full(200, 4.0)])  # happy over angry
+    targets = ["anger"] * 40 + ["happiness"] * 200
+    logits = np.column_stack([np.zeros(240), margins, np.full(240, -9.0)])
+    predictions = make_table(targets, logits, data_labels=LABELS[:2])
+    shift = a.log_prior({"prior": PRIOR}, LABELS)
+    found = a.sweep(predictions, shift)
+    tau, error = a.proposed(found, predictions, shift)
+    best = max(map(a.worth, found.values()))
+    assert a.worth(found[tau]) >= best - error
+    assert all(a.worth(found[other]) < best - error for other in found if other < tau)
+    # The error against resamples drawn face by face.
+    s = a.scored(a.adjusted(predictions, shift, max(found, key=lambda t: a.worth(found[t]))))
+    draws = [rng.integers(0, 240, 240) for _ in range(4000)]
+    worths = []
+    for drawn in draws:
+        right, of = s.correct[drawn], s.targets[drawn]
+        balanced = np.mean([right[of == k].mean() for k in (0, 1)])
+        worths.append((right.mean() + balanced) / 2)
+    assert error == pytest.approx(np.std(worths), rel=0.1)
