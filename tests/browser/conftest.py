@@ -137,7 +137,8 @@ def address(chromium, temporary, untrained_weights) -> Iterator[str]:
     assert "Traceback" not in log, log
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright is open no other test can have an event loop of its own.
+@pytest.fixture(scope="package")
 def playwright(chromium):
     from playwright.sync_api import sync_playwright
 
@@ -145,7 +146,7 @@ def playwright(chromium):
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright, tmp_path_factory):
     camera = write_mjpeg(tmp_path_factory.mktemp("camera") / "a.mjpeg", astronaut_frames(1))
     browser = launch_browser(playwright, camera)
