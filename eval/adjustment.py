@@ -8,7 +8,7 @@ that of everyone. Taking tau times the log prior of the training labels off its 
 2021, https://arxiv.org/abs/2007.07314) makes it expect less of it; at 1 all emotions alike.
 
 Weighed up is the mean of accuracy and balanced accuracy on PublicTest. Its maximum is flat, and
-where it lies is up to a dozen faces of contempt; so proposed is the least tau whose mean is within
+where it lies is up to a few faces of contempt; so proposed is the least tau whose mean is within
 one standard error of the best (the rule of Breiman et al., Classification and Regression Trees,
 1984, section 3.4.3), and ``python -m train.release --tau`` puts it into the weights. What it does
 to faces of another data set stands beside, and chooses nothing.
@@ -52,7 +52,7 @@ def log_prior(training: Mapping[str, Any], label_names: Sequence[str]) -> dict[s
     missing = [label for label in label_names if not prior.get(label, 0.0) > 0]
     if missing:
         raise WeightsError(f"training prior: nothing of {', '.join(missing)}; expected a share "
-                           "above 0 for every label of the weights")  # fmt: skip
+                           f"above 0 for each of {', '.join(label_names)}")  # fmt: skip
     return {label: float(np.log(prior[label])) for label in label_names}
 
 

@@ -6,13 +6,27 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
+
+
+def noise_faces(folder: Path, labels: Sequence[str], each: int) -> Path:
+    """A folder of class folders with PNG files of 48x48 grey noise."""
+    rng = np.random.default_rng(1)
+    for label in labels:
+        (folder / label).mkdir(parents=True)
+        for i in range(each):
+            pixels = rng.integers(0, 256, (48, 48), np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{i}.png")
+    return folder
 
 
 @pytest.fixture(scope="session")

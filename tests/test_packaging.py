@@ -185,7 +185,7 @@ def test_dockerfile_passes_its_linter():
         "hadolint"
     )
     if hadolint is None:
-        pytest.skip("no hadolint here: pip install -r requirements-dev.txt on Linux")
+        pytest.skip("no hadolint here: pip install -r requirements-dev.txt on x86 Linux")
     result = subprocess.run(
         [hadolint, "--no-color", ROOT / "Dockerfile"], capture_output=True, text=True, timeout=60
     )

@@ -13,7 +13,6 @@ import timm
 import torch
 from huggingface_hub import constants
 from huggingface_hub.utils import close_session
-from PIL import Image
 
 from eval import table
 from eval.__main__ import main as evaluate
@@ -21,6 +20,7 @@ from fer_cbam import cli, hub, pretrained, remote
 from fer_cbam.errors import WeightsError
 from fer_cbam.labels import LABEL_SETS
 from fer_cbam.recognizer import EmotionRecognizer
+from tests.conftest import noise_faces
 from tests.hub_server import Fault, HubServer, Repo
 
 LABELS = ("anger", "disgust", "fear", "happiness")
@@ -230,12 +230,7 @@ def test_recognizer_takes_a_revision(published, files):
 
 
 def test_evaluation_reads_from_the_hub(hf_hub, token, tmp_path, monkeypatch):
-    rng = np.random.default_rng(1)
-    for name in LABEL_SETS["ckplus48"]:
-        (tmp_path / "faces" / name).mkdir(parents=True)
-        for i in range(10):
-            pixels = rng.integers(0, 256, (48, 48), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "faces" / name / f"{i}.png")
+    noise_faces(tmp_path / "faces", LABEL_SETS["ckplus48"], 10)
     hub.push(hub.DEFAULT_WEIGHTS, REPO, private=True)
     monkeypatch.chdir(tmp_path)
     tables = []

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from eval.predict import predict_logits
 from fer_cbam import data, hub, pretrained
 from fer_cbam.labels import LABEL_SETS
+from tests.conftest import noise_faces
 from tests.hub_server import HubServer
 
 REPO = "user/faces"
@@ -70,13 +70,7 @@ def python(wheel, tmp_path_factory) -> Path:
 @pytest.fixture
 def faces(tmp_path) -> Path:
     """Three noise images of each emotion of CK+48, in folders."""
-    rng = np.random.default_rng(5)
-    for name in LABEL_SETS["ckplus48"]:
-        (tmp_path / "faces" / name).mkdir(parents=True)
-        for i in range(3):
-            pixels = rng.integers(0, 256, (48, 48), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "faces" / name / f"{i}.png")
-    return tmp_path / "faces"
+    return noise_faces(tmp_path / "faces", LABEL_SETS["ckplus48"], 3)
 
 
 def test_push_pull_load_and_evaluate(python, server, faces, tmp_path):

@@ -144,7 +144,7 @@ def teacher_probs(
         loaded = load_model(folder)
         if loaded.label_names != tuple(label_names):
             raise FerError(f"{folder}: labels {loaded.label_names}; expected {tuple(label_names)}")
-        # As in training: three digits are enough for a target, at a third of the time.
+        # As in training: three digits are enough for a target, and sooner there.
         with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16(cpu)):
             total += softmax(predict_logits(loaded, crops, "flip"))
     return (total / len(folders)).astype(np.float32)

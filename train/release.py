@@ -21,6 +21,8 @@ from typing import cast
 import torch
 from torch import nn
 
+from eval.adjustment import log_prior
+from eval.predict import training_record
 from fer_cbam import hub, pretrained
 from fer_cbam.deploy.graph import add_graph
 from fer_cbam.errors import FerError, WeightsError
@@ -90,13 +92,9 @@ def adjust_logits(loaded: hub.LoadedModel, tau: float) -> None:
     Raises:
         WeightsError: config.json does not give the prior of every label, above 0.
     """
-    prior = loaded.config.get("training", {}).get("prior", {})
-    shares = [prior.get(label, 0.0) for label in loaded.label_names]
-    if not all(share > 0 for share in shares):
-        raise WeightsError(f"{loaded.name}: training prior {prior}; expected a share above 0 for "
-                           f"each of {', '.join(loaded.label_names)}")  # fmt: skip
+    shift = log_prior(training_record(loaded), loaded.label_names)
     bias = cast(nn.Linear, loaded.model.get_classifier()).bias
-    bias.data -= tau * torch.tensor(shares).log()
+    bias.data -= tau * torch.tensor([shift[label] for label in loaded.label_names])
 
 
 if __name__ == "__main__":

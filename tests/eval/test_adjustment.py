@@ -39,7 +39,9 @@ def test_rates_against_a_hand_computed_case():
 
 
 def test_a_label_that_was_never_seen_has_no_prior():
-    with pytest.raises(WeightsError, match="nothing of surprise; expected a share above 0"):
+    with pytest.raises(
+        WeightsError, match="nothing of surprise; expected a share above 0 for each of anger"
+    ):
         a.log_prior({"prior": {**PRIOR, "surprise": 0.0}}, LABELS)
     with pytest.raises(WeightsError, match="nothing of anger, happiness, surprise"):
         a.log_prior({}, LABELS)
