@@ -111,3 +111,8 @@ def pytest_terminal_summary(terminalreporter) -> None:
         }
         described = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
         terminalreporter.write_line(f"tests marked {marker}: {described}")
+
+
+def files_under(folder: Path) -> list[Path]:
+    """By os.walk: rglob fails on a folder that a server deletes meanwhile."""
+    return [Path(where) / name for where, _, names in os.walk(folder) for name in names]

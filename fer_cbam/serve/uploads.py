@@ -59,8 +59,9 @@ def discard(path: Path, written: int | None = None) -> None:
 
     written: not if it was written anew since then (``st_mtime_ns``).
     """
+    # Two threads may discard the same file; another visitor may write into the folder meanwhile.
     with suppress(FileNotFoundError):
         if written is None or path.stat().st_mtime_ns == written:
             path.unlink()
-            if not any(path.parent.iterdir()):
+            with suppress(OSError):  # not empty
                 path.parent.rmdir()

@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.conftest import files_under
+
 ROOT = Path(__file__).parents[2]
 ASTRONAUT = ROOT / "fer_cbam" / "assets" / "astronaut.jpg"
 START_SECONDS = 180  # torch and gradio load slowly on a busy machine
@@ -130,9 +132,7 @@ def address(chromium, temporary, untrained_weights) -> Iterator[str]:
     """The app with weights that were not trained: these tests are about the page."""
     with running_app(untrained_weights["ckplus48"], temporary) as address:
         yield address
-    # gradio makes an empty folder when it is imported.
-    left = [path for path in temporary.rglob("*") if path.is_file()]
-    assert left == [], "the app left files behind"
+    assert files_under(temporary) == [], "the app left files behind"
     log = temporary.with_suffix(".log").read_text()
     assert "Traceback" not in log, log
 

@@ -19,6 +19,7 @@ from tests.browser.conftest import (
     video_frames,
     write_mjpeg,
 )
+from tests.conftest import files_under
 
 pytestmark = pytest.mark.browser
 
@@ -171,7 +172,7 @@ def test_example_photo_is_answered_with_a_face_bars_and_maps(browser, open_page,
     y = photo["y"] + photo["height"] * 115 / 512
     assert button["x"] < x < button["x"] + button["width"]
     assert button["y"] < y < button["y"] + button["height"]
-    assert [path for path in temporary.rglob("*") if path.is_file()] == []
+    assert files_under(temporary) == []
 
 
 def test_overlay_slider_and_downloads(browser, open_page, tmp_path):
@@ -334,9 +335,7 @@ def test_a_clip_is_read_shown_and_downloaded(browser, open_page, temporary, tmp_
     with ClipReader(download.value.path()) as reader:
         assert sum(1 for _ in reader.frames()) == 18
     deadline = time.monotonic() + 10
-    while (
-        left := [p for p in temporary.rglob("*") if p.is_file()]
-    ) and time.monotonic() < deadline:
+    while (left := files_under(temporary)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == [], "the clip or its answers are still on the server"
     broken = {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"no clip"}

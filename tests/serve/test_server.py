@@ -28,6 +28,7 @@ from fer_cbam import page
 from fer_cbam.images import decode_image
 from fer_cbam.serve import answers
 from fer_cbam.serve.shelf import Shelf
+from tests.conftest import files_under
 
 PHOTO = app.ASSETS / "astronaut.jpg"
 ASTRONAUT = page.file_data_url(PHOTO)
@@ -87,7 +88,7 @@ class Running:
         """What is left once everything read has been deleted."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            left = [path.name for path in self.folder.rglob("*") if path.is_file()]
+            left = [path.name for path in files_under(self.folder)]
             if not left:
                 break
             time.sleep(0.05)
@@ -196,11 +197,10 @@ def test_video_through_gradio_client(running, data_dir):
     assert Path(annotated).read_bytes()[:4] == b"\x1a\x45\xdf\xa3"  # EBML: WebM
     header = Path(table).read_text().splitlines()[0]
     assert header.startswith("time_s,frame,track") and header.count(",") > 10
-    left = [path.name for path in running.folder.rglob("*") if path.is_file()]
-    assert "single_face.mp4" not in left
-    for path in running.folder.rglob("*"):  # gradio's copies for this client: ten minutes
-        if path.is_file():
-            path.unlink()
+    left = files_under(running.folder)
+    assert "single_face.mp4" not in [path.name for path in left]
+    for path in left:  # gradio's copies for this client: ten minutes
+        path.unlink()
 
 
 def test_the_same_photo_from_several_at_once(running):
