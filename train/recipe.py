@@ -61,7 +61,8 @@ class Recipe:
     schedule: "plateau" (reduce on a validation loss that stalls), "onecycle" or "constant".
     early_stopping: epochs without a better validation loss before training ends, 0 for never; a
     reduction of the learning rate starts the count again.
-    validation: share of the training side held out; keep: "best" keeps the weights of the best
+    validation: share of the training side held out, to watch its loss; with none the loss of the
+    training itself is watched. keep: "best" keeps the weights of the best
     validation loss, "last" (and a run without validation) those of the last epoch. ema: decay of
     the average of weights that is evaluated and kept, 0 for none. mixup: alpha of the Beta
     distribution, 0 for none, off in the last ``mixup_off`` epochs. logit_adjustment: times the log
@@ -105,10 +106,6 @@ class Recipe:
         _check("keep", self.keep, ("best", "last"))
         _check("optimizer", self.optimizer, ("adam", "adamw", "sgd"))
         _check("schedule", self.schedule, ("plateau", "onecycle", "constant"))
-        if self.validation == 0 and (self.schedule == "plateau" or self.early_stopping):
-            raise RecipeError(
-                "validation: 0 with a plateau schedule or early stopping; expected a share above 0"
-            )
         if not 0 <= self.distill <= 1:
             raise RecipeError(f"distill: {self.distill}; expected a share in [0, 1]")
         if not all(type(v) is int and v > 0 for pair in self.sizes.items() for v in pair):
