@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from eval import attention, figures, table
+from eval.history import run_history
 from eval.predict import (
     ENSEMBLE,
     OPTIONS,
@@ -37,7 +38,6 @@ from fer_cbam.errors import FerError
 
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.parquet"
-HISTORY_FILE = "history.csv"
 GALLERY_SIZE = 6
 
 
@@ -97,8 +97,8 @@ def draw(
     figures.save(figures.roc(predictions, result), out / "roc.png")
     figures.save(figures.precision_recall(predictions, result), out / "precision_recall.png")
     figures.save(figures.reliability(predictions, result), out / "reliability.png")
-    histories = {job.split.name: job.loaded.folder / HISTORY_FILE for job in pairs}
-    runs = {name: pd.read_csv(path) for name, path in histories.items() if path.is_file()}
+    histories = {job.split.name: run_history(job.loaded.folder) for job in pairs}
+    runs = {name: table for name, table in histories.items() if table is not None}
     if runs:
         figures.save(figures.history(runs, result), out / "history.png")
     if result["option"] == ENSEMBLE:

@@ -17,9 +17,10 @@ import pandas as pd
 import torch
 from torch import nn
 
+from eval.history import read_history
 from eval.predict import training_record
 from eval.report import dumps, provenance
-from fer_cbam.errors import DataError, FerError, WeightsError
+from fer_cbam.errors import FerError, WeightsError
 from fer_cbam.hub import load_model
 
 REPORT_FILE = "cost.json"
@@ -56,22 +57,6 @@ def training_cost(history: pd.DataFrame, images: int, threads: int, operations: 
         "peta_multiply_adds": seen * operations / 1e15,
         "core_hours": threads * float(history["seconds"].sum()) / 3600,
     }
-
-
-def read_history(path: Path) -> pd.DataFrame:
-    """A run's ``history.csv``.
-
-    Raises:
-        DataError: unreadable, or without epochs and their seconds.
-    """
-    try:
-        history = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-    if not {"epoch", "seconds"} <= set(history.columns):
-        raise DataError(f"{path}: columns {list(history.columns)}; expected epoch and seconds "
-                        "among them")  # fmt: skip
-    return history
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -91,34 +91,42 @@ def history(runs: Mapping[str, pd.DataFrame], report: Mapping[str, Any]) -> Figu
     """Loss and accuracy by epoch, a thin line for each split; a dot on the epoch that was kept.
 
     runs: split -> the columns of ``history.csv`` (epoch, train_loss, train_accuracy, val_loss,
-    val_accuracy). The epoch kept is that of the lowest validation loss, the last where there is no
-    validation.
+    val_accuracy), or of a run that repeats another one with nothing held out (epoch, train_loss,
+    train_accuracy, and watched_loss and watched_accuracy of the other's validation). The epoch kept
+    is that of the lowest validation loss, the last where there is no validation.
     """
     runs_of = f"{len(runs)} runs" if len(runs) > 1 else "one run"
     title = f"{_of(report)}: training of {report['weights']}, {runs_of}"
     with rc_context(RC):
         figure, axes = _figure(1, 2, 9, 3.8, title)
         for ax, what in zip(axes[0], ("loss", "accuracy"), strict=True):
-            for part, colour in (("train", TRAIN), ("val", VALIDATION)):
+            for part, colour in (("train", TRAIN), ("val", VALIDATION), ("watched", VALIDATION)):
                 for run in runs.values():
                     _history_line(ax, run, f"{part}_{what}", colour)
             ax.set(xlabel="epoch", ylabel=f"{what} (nats)" if what == "loss" else what)
             ax.grid(alpha=0.3)
         ax = axes[0][1]
         ax.plot([], [], color=TRAIN, label="training (augmented, with dropout)")
-        if any(run["val_loss"].notna().any() for run in runs.values()):
-            ax.plot([], [], color=VALIDATION, label="validation (held out of the training side)")
+        for column, label in (("val_loss", "validation (held out of the training side)"),
+                              ("watched_loss", "validation, before training on all")):  # fmt: skip
+            if any(_given(run, column) for run in runs.values()):
+                ax.plot([], [], color=VALIDATION, label=label)
         ax.plot([], [], "o", color="black", markersize=4, label="weights kept")
         ax.legend(loc="lower right")
     return figure
 
 
+def _given(run: pd.DataFrame, column: str) -> bool:
+    return column in run and bool(run[column].notna().any())
+
+
 def _history_line(ax: Axes, run: pd.DataFrame, column: str, colour: str) -> None:
-    if not run[column].notna().any():
+    if not _given(run, column):
         return
-    losses = run["val_loss"]
-    kept = losses.idxmin() if losses.notna().any() else run.index[-1]
     ax.plot(run["epoch"], run[column], color=colour, linewidth=0.9, alpha=0.75)
+    if column.startswith("watched"):
+        return  # of weights that were not kept
+    kept = run["val_loss"].idxmin() if _given(run, "val_loss") else run.index[-1]
     ax.plot(run["epoch"][kept], run[column][kept], "o", color=colour, markersize=4)
 
 

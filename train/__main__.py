@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import timm
@@ -32,8 +33,8 @@ from fer_cbam.preprocess import Preprocess
 from train import distributed
 from train.examples import Source, make_examples, read_source, with_teachers
 from train.heads import classifier_rows, one_head, start_from
-from train.loop import fit
 from train.recipe import Recipe, read_recipe
+from train.refit import fit_split, used_positions
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -92,24 +93,23 @@ def train_split(
         return
     # The split's number is its seed: initial weights and held-out part differ from split to split.
     recipe = dataclasses.replace(recipe, seed=recipe.seed + split.index)
-    torch.manual_seed(recipe.seed)
-    model = make_model(recipe, source)
-    preprocess = Preprocess.from_config({"pretrained_cfg": model.pretrained_cfg})
+    make = functools.partial(make_model, recipe, source)
+    preprocess = Preprocess.from_config({"pretrained_cfg": cast(Any, make()).pretrained_cfg})
     train, held_out = held_out_part(recipe, source.faces, split, args.protocol)
     taught = with_teachers(source, train, args.teacher, recipe.distill)
     examples = make_examples(taught, preprocess)
-    chosen = examples.take(train)
-    watched = None if held_out is None else examples.take(held_out)
-    print(f"{split.name}: {len(chosen)} to train on, "
-          f"{0 if watched is None else len(watched)} held out", flush=True)  # fmt: skip
-    model = fit(model, recipe, chosen, watched, run_dir, args.resume, device)
+    held = 0 if held_out is None else len(held_out)
+    print(f"{split.name}: {len(train)} to train on, {held} held out"
+          f"{', then with them' if recipe.refit else ''}", flush=True)  # fmt: skip
+    model = fit_split(make, recipe, examples, train, held_out, run_dir, args.resume, device)
     if distributed.rank() != 0:
         return
-    trained = {**record(recipe, args, source.faces, split), "images": len(chosen)}
+    used = used_positions(recipe, train, held_out)
+    trained = {**record(recipe, args, source.faces, split), "images": len(examples.take(used))}
     extra = {**alignment(source.faces.name), "training": trained}
     for i, (folder, labels) in enumerate(zip(folders, source.label_names, strict=True)):
         trained["data"] = source.names[i]
-        trained["prior"] = label_prior(source.targets[i][train], labels)
+        trained["prior"] = label_prior(source.targets[i][used], labels)
         hub.save_model(one_head(model, classifier_rows(source, i)), folder, labels, extra)
 
 

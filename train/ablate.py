@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,10 +34,12 @@ from fer_cbam.data.protocols import Split, protocol_splits, validation_part
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train.__main__ import held_out_part, make_model
+from train.checkpoint import CHECKPOINT_FILE
 from train.examples import Examples, Source, make_examples, read_source
-from train.loop import fit, predict
+from train.loop import predict
 from train.losses import head_columns
 from train.recipe import Recipe, RecipeError, parse_recipe
+from train.refit import fit_split
 
 RESULT_FILE = "result.json"
 
@@ -110,9 +113,8 @@ def measure(
     """Train one row on one split, and write its ``result.json``."""
     recipe = plan.recipe_of(row)
     recipe = dataclasses.replace(recipe, seed=recipe.seed + split.index + 1000 * seed)
-    torch.manual_seed(recipe.seed)
-    model = make_model(recipe, source)
-    preprocess = Preprocess.from_config({"pretrained_cfg": cast(Any, model).pretrained_cfg})
+    make = functools.partial(make_model, recipe, source)
+    preprocess = Preprocess.from_config({"pretrained_cfg": cast(Any, make()).pretrained_cfg})
     examples = make_examples(source, preprocess)
     measured = split.test
     if plan.inner:
@@ -121,8 +123,7 @@ def measure(
         )
         split = Split(inner_train, measured, split.name, split.index)
     train, held_out = held_out_part(recipe, source.faces, split, plan.protocol)
-    watched = None if held_out is None else examples.take(held_out)
-    model = fit(model, recipe, examples.take(train), watched, folder, resume=True)
+    model = fit_split(make, recipe, examples, train, held_out, folder, resume=True)
     result = scores(model, recipe, examples.take(measured), source)
     if stranger is not None:
         x = torch.from_numpy(preprocess([s.pixels for s in stranger.samples]))
@@ -130,7 +131,8 @@ def measure(
             model, x, stranger, source.label_names[0]
         )
     (folder / RESULT_FILE).write_text(dumps(result), encoding="utf-8")
-    (folder / "checkpoint.pt").unlink()
+    for checkpoint in folder.rglob(CHECKPOINT_FILE):
+        checkpoint.unlink()
 
 
 def scores(model: Any, recipe: Recipe, examples: Examples, source: Source) -> dict[str, Any]:

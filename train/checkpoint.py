@@ -38,7 +38,7 @@ def load_checkpoint(run_dir: Path, recipe: dict[str, Any]) -> dict[str, Any] | N
         return None
     state = torch.load(path, map_location="cpu", weights_only=True)
     # What recipes could not say yet when the run began was left at its default.
-    defaults = {f.name: f.default for f in dataclasses.fields(Recipe) if f.name in recipe}
+    defaults = dataclasses.asdict(Recipe("", schedule="constant"))
     begun = {key: state["recipe"].get(key, defaults.get(key)) for key in recipe}
     if begun != recipe:
         changed = sorted(key for key in recipe if begun[key] != recipe[key])

@@ -110,13 +110,14 @@ def fit(
     while run.epoch < recipe.epochs and not _stalled(run):
         run.epoch += 1
         started = time.perf_counter()
+        lr = run.optimizer.param_groups[0]["lr"]
         row = train_epoch(run, train)
         if validation is not None:
             row.update(validate(run, validation))
         _keep_best(run, row)
-        row["lr"] = run.optimizer.param_groups[0]["lr"]
+        row["lr"] = lr
         if isinstance(run.schedule, ReduceLROnPlateau):
-            run.schedule.step(_watched_loss(row))
+            run.schedule.step(row["val_loss"])
             if run.optimizer.param_groups[0]["lr"] < row["lr"]:
                 run.reduced_epoch = run.epoch
         row["seconds"] = time.perf_counter() - started
@@ -215,16 +216,12 @@ def predict(model: nn.Module, x: Tensor, device: torch.device, batch_size: int =
     return torch.cat([model(part.to(device)).float().cpu() for part in x.split(batch_size)])
 
 
-def _watched_loss(row: Row) -> float:
-    """The loss that decides on learning rate and end: of what is held out, or of the training."""
-    return row.get("val_loss", row["train_loss"])
-
-
 def _keep_best(run: Run, row: Row) -> None:
-    better = _watched_loss(row) < run.best_loss
-    if better:
-        run.best_loss, run.best_epoch = _watched_loss(row), run.epoch
-    if better or run.recipe.keep == "last" or "val_loss" not in row:
+    loss = row.get("val_loss")
+    better = loss is not None and loss < run.best_loss
+    if loss is not None and better:
+        run.best_loss, run.best_epoch = loss, run.epoch
+    if better or loss is None or run.recipe.keep == "last":
         run.best = {k: v.detach().clone() for k, v in run.evaluated().state_dict().items()}
 
 

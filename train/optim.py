@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    LambdaLR,
+    LRScheduler,
+    OneCycleLR,
+    ReduceLROnPlateau,
+)
 
 from train.recipe import Recipe
 
@@ -37,5 +43,10 @@ def make_schedule(
     if recipe.schedule == "onecycle":
         return OneCycleLR(
             optimizer, recipe.lr, epochs=recipe.epochs, steps_per_epoch=steps_per_epoch
+        )
+    if recipe.schedule == "given":
+        last = recipe.epochs - 1
+        return LambdaLR(
+            optimizer, lambda step: recipe.lrs[min(step // steps_per_epoch, last)] / recipe.lr
         )
     return ConstantLR(optimizer, factor=1.0)

@@ -58,12 +58,14 @@ class Head:
 class Recipe:
     """Hyper-parameters of a run; see ``train/configs``.
 
-    schedule: "plateau" (reduce on a validation loss that stalls), "onecycle" or "constant".
+    schedule: "plateau" (reduce on a validation loss that stalls), "onecycle", "constant" or "given"
+    (``lrs``: the learning rate of each epoch).
     early_stopping: epochs without a better validation loss before training ends, 0 for never; a
     reduction of the learning rate starts the count again.
-    validation: share of the training side held out, to watch its loss; with none the loss of the
-    training itself is watched. keep: "best" keeps the weights of the best
-    validation loss, "last" (and a run without validation) those of the last epoch. ema: decay of
+    validation: share of the training side held out; keep: "best" keeps the weights of the best
+    validation loss, "last" (and a run without validation) those of the last epoch. refit: what is
+    held out decides on learning rates and end only; then the same is done again from the start with
+    all of the training side (``train/refit.py``). ema: decay of
     the average of weights that is evaluated and kept, 0 for none. mixup: alpha of the Beta
     distribution, 0 for none, off in the last ``mixup_off`` epochs. logit_adjustment: times the log
     prior of the labels, added to the logits in the loss (Menon et al. 2021, equation 10,
@@ -84,12 +86,14 @@ class Recipe:
     lr: float = 1e-3
     weight_decay: float = 0.0
     schedule: str = "plateau"
+    lrs: list[float] = field(default_factory=list)
     plateau_patience: int = 4
     plateau_factor: float = 0.5
     plateau_min_lr: float = 1e-5
     early_stopping: int = 0
     validation: float = 0.0
     keep: str = "best"
+    refit: bool = False
     label_smoothing: float = 0.0
     logit_adjustment: float = 0.0
     mixup: float = 0.0
@@ -105,7 +109,19 @@ class Recipe:
     def __post_init__(self) -> None:
         _check("keep", self.keep, ("best", "last"))
         _check("optimizer", self.optimizer, ("adam", "adamw", "sgd"))
-        _check("schedule", self.schedule, ("plateau", "onecycle", "constant"))
+        _check("schedule", self.schedule, ("plateau", "onecycle", "constant", "given"))
+        if self.validation == 0 and (
+            self.schedule == "plateau" or self.early_stopping or self.refit
+        ):
+            raise RecipeError(
+                "validation: 0 with a plateau schedule, early stopping or refit; expected a share "
+                "above 0"
+            )
+        if (self.schedule == "given") != bool(self.lrs) or len(self.lrs) not in (0, self.epochs):
+            raise RecipeError(
+                f"lrs: {len(self.lrs)} learning rates; expected {self.epochs}, one for each epoch, "
+                "with schedule 'given', and none without"
+            )
         if not 0 <= self.distill <= 1:
             raise RecipeError(f"distill: {self.distill}; expected a share in [0, 1]")
         if not all(type(v) is int and v > 0 for pair in self.sizes.items() for v in pair):

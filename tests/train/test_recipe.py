@@ -37,6 +37,7 @@ def test_the_paper_recipe_is_the_paper_s():
         ("model: m\namp: 1", "amp: 1; expected bool"),
         ("model: m\nvalidation: 0.1\naugment: {tilt: 3}", "unknown key 'tilt'"),
         ("model: m\nvalidation: 0.1\noptimizer: lion", "optimizer: 'lion'; expected one of adam"),
+        ("model: m\nschedule: plateau", "validation: 0 with a plateau schedule"),
         ("model: m\nvalidation: 1.0", "expected a share in"),
         ("lr: 0.1", "'model' among them"),
         ("model: [", "not a readable YAML file"),

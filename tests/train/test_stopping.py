@@ -52,21 +52,6 @@ def test_each_reduction_starts_the_count_again(monkeypatch, tmp_path):
     assert len(rows) == 7 + 4
 
 
-def test_the_loss_of_the_training_is_watched_where_nothing_is_held_out(monkeypatch, tmp_path):
-    given = iter([3, 2, 1, 1.5, 2, 2, 2, 2])
-    monkeypatch.setattr(
-        loop, "train_epoch", lambda run, _: {"epoch": run.epoch, "train_loss": next(given)}
-    )
-    recipe = Recipe("line", batch_size=4, amp=False, epochs=50, early_stopping=3,
-                    plateau_patience=1, plateau_min_lr=5e-4)  # fmt: skip
-    fit(Line(), recipe, Examples(torch.rand(8, 1, 2, 2), torch.eye(2).repeat(4, 1), (2,)), None,
-        tmp_path)  # fmt: skip
-    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    # Two epochs without a better loss reduce the learning rate, and start the count of three again.
-    assert state["reduced_epoch"] == 5 and state["best_epoch"] == 3
-    assert [row["lr"] for row in state["history"]] == [1e-3] * 5 + [5e-4] * 3
-
-
 def test_early_stopping_counts_where_the_last_weights_are_kept(monkeypatch, tmp_path):
     rows = run(monkeypatch, tmp_path, [1, 2], epochs=50, early_stopping=4, plateau_patience=40,
                keep="last")  # fmt: skip
