@@ -16,7 +16,7 @@ def write_history(run_dir: Path, rows: list[Row]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))
     writer.writeheader()
-    writer.writerows({k: float(f"{v:.7g}") for k, v in row.items()} for row in rows)
+    writer.writerows({k: f"{v:.7g}" for k, v in row.items()} for row in rows)
     partial = run_dir / f"{HISTORY_FILE}.partial"
     partial.write_text(text.getvalue(), encoding="utf-8")
     partial.replace(run_dir / HISTORY_FILE)
