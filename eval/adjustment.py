@@ -5,7 +5,8 @@
 
 A third of FER+ is neutral and one face in a hundred disgust or contempt: a network learns to expect
 that of everyone. Taking tau times the log prior of the training labels off its logits (Menon et al.
-2021, https://arxiv.org/abs/2007.07314) makes it expect less of it; at 1 all emotions alike.
+2021, https://arxiv.org/abs/2007.07314) makes it expect less of it; at 1 all emotions alike. Tau
+counts in what the recipe has trained for already (``logit_adjustment``).
 
 Weighed up is the mean of accuracy and balanced accuracy on PublicTest. Its maximum is flat, and
 where it lies is up to a few faces of contempt; so proposed is the least tau whose mean is within
@@ -40,6 +41,11 @@ REPORT_FILE = "adjustment.json"
 DRAWS = 1000
 TAUS = tuple(round(0.05 * i, 2) for i in range(21))
 SHOWN = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def trained_tau(training: Mapping[str, Any]) -> float:
+    """The share of the log prior that the logits of these weights lack by their training."""
+    return float(training.get("recipe", {}).get("logit_adjustment", 0.0))
 
 
 def log_prior(training: Mapping[str, Any], label_names: Sequence[str]) -> dict[str, float]:
@@ -78,9 +84,11 @@ def rates(predictions: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def sweep(predictions: pd.DataFrame, shift: Mapping[str, float]) -> dict[float, dict[str, Any]]:
-    """tau -> rates, for every tau of ``TAUS``."""
-    return {tau: rates(adjusted(predictions, shift, tau)) for tau in TAUS}
+def sweep(
+    predictions: pd.DataFrame, shift: Mapping[str, float], trained: float = 0.0
+) -> dict[float, dict[str, Any]]:
+    """tau -> rates, for every tau of ``TAUS``, of which the weights have ``trained`` already."""
+    return {tau: rates(adjusted(predictions, shift, tau - trained)) for tau in TAUS}
 
 
 def worth(values: Mapping[str, Any]) -> float:
@@ -97,11 +105,12 @@ def standard_error(predictions: pd.DataFrame) -> float:
 
 
 def proposed(
-    found: Mapping[float, Mapping[str, Any]], predictions: pd.DataFrame, shift: Mapping[str, float]
-) -> tuple[float, float]:
+    found: Mapping[float, Mapping[str, Any]], predictions: pd.DataFrame,
+    shift: Mapping[str, float], trained: float = 0.0,
+) -> tuple[float, float]:  # fmt: skip
     """The least tau whose worth is within one standard error of the best, and that error."""
     best = max(found, key=lambda tau: worth(found[tau]))
-    error = standard_error(adjusted(predictions, shift, best))
+    error = standard_error(adjusted(predictions, shift, best - trained))
     least = min(tau for tau in found if worth(found[tau]) >= worth(found[best]) - error)
     return least, error
 
@@ -129,7 +138,8 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
     loaded = pairs[0].loaded
     if "logit_adjustment" in loaded.config:
         raise WeightsError(f"{args.weights}: adjusted already; expected the run it came from")
-    shift = log_prior(training_record(loaded), loaded.label_names)
+    training = training_record(loaded)
+    shift, trained = log_prior(training, loaded.label_names), trained_tau(training)
     content = {**provenance("eval.adjustment", arguments), "weights_sha256": weights_sha256(pairs)}
     entries: dict[str, Any] = {}
     asked = [(dataset, PROTOCOL)]
@@ -141,9 +151,9 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
     for faces, protocol in asked:
         own = jobs(str(args.weights), faces, protocol)
         predictions = predict(own, faces, protocol)
-        found = sweep(predictions, shift)
+        found = sweep(predictions, shift, trained)
         if faces is dataset:
-            content["tau"], content["standard_error"] = proposed(found, predictions, shift)
+            content["tau"], content["standard_error"] = proposed(found, predictions, shift, trained)
             content["taus"] = {f"{tau:g}": {k: v for k, v in values.items() if k != "recall"}
                                for tau, values in found.items()}  # fmt: skip
         of = {key: predictions.attrs[key] for key in ("data", "protocol", "weights")}

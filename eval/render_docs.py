@@ -13,8 +13,8 @@ Three kinds of marks are filled; what stands between them is replaced:
     ``value``: low, high, mean, sd, n, or ``interval`` for "low-high". FORMAT is Python's format
     mini-language, such as ``.3f``, ``.1%`` or ``,d``; ``.1p`` is ``.1%`` without the percent sign.
 
-The model card is copied beside all embedded weights as README.md, so that it travels with them:
-into the wheel, and to a hub.
+The page of ablations, ``reports/ablation/README.md``, is written in full. The model card is copied
+beside all embedded weights as README.md, so that it travels with them: into wheel and hub.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval import titles
-from eval.summary import REPORTS, SUMMARY_FILE, read_json
+from eval import ablation, titles
+from eval.summary import ABLATION, REPORTS, SUMMARY_FILE, read_json
 from fer_cbam.card import CARD_FILE
 from fer_cbam.errors import DataError, FerError
 from fer_cbam.pretrained import CONFIG_FILE
@@ -413,6 +413,9 @@ def documents(summary: Summary) -> dict[Path, str]:
         texts[path] = render(path.read_text(encoding="utf-8"), summary, name)
     for config in sorted(ROOT.glob(f"fer_cbam/weights/*/{CONFIG_FILE}")):
         texts[config.parent / CARD_FILE] = texts[ROOT / CARD]
+    reports = [read_json(path) for path in sorted((REPORTS / ABLATION).glob("*.json"))]
+    if reports:
+        texts[REPORTS / ABLATION / CARD_FILE] = ablation.page(reports)
     return texts
 
 

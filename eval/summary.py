@@ -7,7 +7,8 @@ Keys are ``<data>.<protocol>.<weights>.<option>.<metric>``; each value has ``val
 there are several splits ``mean`` and ``sd`` over them. Metrics are those of ``metrics.json``, the
 recall of each class as ``recall_<label>``, and ``sequence_overlap``. What a camera delivers stands
 under the option ``camera_<condition>``, what taking the log prior off the logits does under
-``tau_<percent>``, human raters under the weights ``one_rater``, plain counts (twins, training cost)
+``tau_<percent>``, the rows of an ablation under ``<plan>_<row>`` (means over runs, and differences
+to the first row), human raters under the weights ``one_rater``, plain counts (twins, training cost)
 under the protocol ``all`` or ``training``.
 """
 
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval import ablation
 from eval.report import dumps
 from fer_cbam.errors import DataError, FerError
 
@@ -28,6 +30,7 @@ REPORT_FILES = (
     "metrics.json", "baselines.json", "raters.json", "camera.json", "twins.json", "cost.json",
     "adjustment.json",
 )  # fmt: skip
+ABLATION = "ablation"  # folder of the reports of train.ablate
 
 Entry = Mapping[str, Any]
 
@@ -52,7 +55,8 @@ def collect(reports: Path) -> dict[str, Entry]:
     """
     summary: dict[str, Entry] = {}
     source: dict[str, Path] = {}
-    for path in sorted(p for name in REPORT_FILES for p in reports.rglob(name)):
+    found = [p for name in REPORT_FILES for p in reports.rglob(name)]
+    for path in sorted([*found, *reports.glob(f"{ABLATION}/*.json")]):
         for key, entry in _entries(path):
             if key in summary:
                 raise DataError(f"{path} and {source[key]}: both report {key}; expected one")
@@ -63,6 +67,9 @@ def collect(reports: Path) -> dict[str, Entry]:
 def _entries(path: Path) -> Iterator[tuple[str, Entry]]:
     content = read_json(path)
     try:
+        if "plan" in content:
+            yield from ablation.entries(content)
+            return
         if "counts" in content:
             yield from _of_counts(content)
             return

@@ -28,6 +28,7 @@ import torch
 import yaml
 
 from eval import metrics
+from eval.ablation import HELD_OUT, compare
 from eval.report import dumps, provenance
 from fer_cbam import data
 from fer_cbam.data.protocols import Split, protocol_splits, validation_part
@@ -167,26 +168,15 @@ def _rates(targets: np.ndarray, preds: np.ndarray, num_classes: int) -> dict[str
 
 
 def collect(plan: Plan, out: Path) -> dict[str, Any]:
-    """Every row that has a result: each run's, and mean and standard deviation over runs."""
+    """Every row that has a result: each run's, means, and the difference to the first row."""
     table: dict[str, Any] = {}
     for row, split, seed, folder in runs(plan, list(plan.rows), out):
         if (folder / RESULT_FILE).is_file():
             result = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
             entry = table.setdefault(row, {"set": plan.rows[row], "runs": []})
             entry["runs"].append({"split": split, "seed": seed, **result})
-    for entry in table.values():
-        names = [key for key in entry["runs"][0] if key not in ("split", "seed")]
-        for name in names:
-            entry[name] = {
-                metric: _spread([run[name][metric] for run in entry["runs"]])
-                for metric in ("accuracy", "balanced_accuracy")
-            }
+    compare(table, next(iter(plan.rows)))
     return table
-
-
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return {"mean": float(np.mean(values)), "sd": sd, "n": len(values)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -224,7 +214,13 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> None:
             )
     if args.report:
         args.report.parent.mkdir(parents=True, exist_ok=True)
-        content = {**provenance("train.ablate", arguments), "rows": collect(plan, args.out)}
+        content = {
+            **provenance("train.ablate", arguments),
+            "plan": args.plan.stem,
+            "protocol": HELD_OUT if plan.inner else plan.protocol,
+            "weights": plan.recipe["model"],
+            "rows": collect(plan, args.out),
+        }
         args.report.write_text(dumps(content), encoding="utf-8")
 
 

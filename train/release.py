@@ -3,10 +3,10 @@
     python -m train.release runs/ckplus48_paper/seed0 fer_cbam_paper.ckplus48
     python -m train.release runs/base/public/ferplus fer_cbam_base.ferplus --tau 0.5
 
-``--tau`` takes that share of the log prior of the training labels off the logits (Menon et al.
-2021, https://arxiv.org/abs/2007.07314, section 4.1), which a linear classifier carries in its bias:
-the weights then expect rare emotions more often than the training data held them. Calibrate after
-it: temperature and threshold of a run are not kept.
+``--tau`` has the logits lack that share of the log prior of the training labels (Menon et al. 2021,
+https://arxiv.org/abs/2007.07314, section 4.1), which a linear classifier carries in its bias: the
+weights then expect rare emotions more often than the training data held them. A share that the
+recipe trained for counts in. Calibrate after it: temperature and threshold of a run are not kept.
 
 Stored as float16, and read back to say what that changed. The record of what the weights were
 trained on stays in config.json, so that evaluation can refuse to test them on it.
@@ -21,7 +21,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from eval.adjustment import log_prior
+from eval.adjustment import log_prior, trained_tau
 from eval.predict import training_record
 from fer_cbam import hub, pretrained
 from fer_cbam.deploy.graph import add_graph
@@ -43,8 +43,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("name", help="<arch>.<tag>")
     parser.add_argument(
-        "--tau", type=float, default=0.0,
-        help="logit adjustment, on top of the recipe's own; 0 for none",
+        "--tau", type=float,
+        help="logit adjustment in all, 0 for none (default: the recipe's own)",
     )  # fmt: skip
     args = parser.parse_args(argv)
     try:
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 
-def release(run_dir: Path, name: str, folder: Path, tau: float = 0.0) -> str:
+def release(run_dir: Path, name: str, folder: Path, tau: float | None = None) -> str:
     """Write the weights of a run to a folder of embedded weights; what was done, in words.
 
     Raises:
@@ -67,12 +67,13 @@ def release(run_dir: Path, name: str, folder: Path, tau: float = 0.0) -> str:
     extra |= alignment(extra.get("training", {}).get("data", ""))
     if "landmarks" not in extra:
         raise WeightsError(f"{run_dir}: no landmarks were measured for the data it was trained on")
-    if tau:  # what was calibrated before was so for other logits
+    trained = trained_tau(extra.get("training", {}))
+    tau = trained if tau is None else tau
+    if tau != trained:  # what was calibrated before was so for other logits
         extra = {k: v for k, v in extra.items() if k not in ("temperature", "uncertain_below")}
-        adjust_logits(loaded, tau)
-    trained_with = extra.get("training", {}).get("recipe", {}).get("logit_adjustment", 0.0)
-    if trained_with or tau:
-        extra["logit_adjustment"] = trained_with + tau
+        adjust_logits(loaded, tau - trained)
+    if tau:
+        extra["logit_adjustment"] = tau
     hub.save_model(loaded.model, folder, loaded.label_names, extra, dtype=torch.float16)
     graph = add_graph(folder)
     stored = hub.load_model(folder)

@@ -38,6 +38,20 @@ def test_rates_against_a_hand_computed_case():
     assert (tau, error) == (0.75, 0.0)  # at the best tau all are right in every resample
 
 
+def test_a_share_that_was_trained_for_counts_in():
+    shift = a.log_prior({"prior": PRIOR}, LABELS)
+    logits = np.array([[0, 3, 0]] * 4 + [[0, 1.5, 0]])
+    targets = ["happiness"] * 4 + ["anger"]
+    plain = make_table(targets, logits, data_labels=LABELS[:2])
+    half_off = logits - 0.5 * np.array([shift[label] for label in LABELS])
+    trained = make_table(targets, half_off, data_labels=LABELS[:2])
+    record = {"prior": PRIOR, "recipe": {"logit_adjustment": 0.5}}
+    assert a.trained_tau(record) == 0.5 and a.trained_tau({"prior": PRIOR}) == 0.0
+    found = a.sweep(trained, shift, a.trained_tau(record))
+    assert found == a.sweep(plain, shift)
+    assert a.proposed(found, trained, shift, 0.5) == a.proposed(found, plain, shift)
+
+
 def test_a_label_that_was_never_seen_has_no_prior():
     with pytest.raises(
         WeightsError, match="nothing of surprise; expected a share above 0 for each of anger"

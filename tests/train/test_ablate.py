@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from eval.ablation import entries
 from train.ablate import Plan, main, merged, read_plan
 from train.recipe import RecipeError
 
@@ -79,13 +80,19 @@ def test_measures_every_row_once_and_reports_the_spread(plan, tiny_ckplus, tmp_p
     main(arguments)
     assert result.stat().st_mtime_ns == written
     rows = json.loads(report.read_text())["rows"]
-    assert list(rows) == ["plain", "fast"] and rows["fast"] == first["fast"]
+    assert list(rows) == ["plain", "fast"] and rows["fast"]["runs"] == first["fast"]["runs"]
     runs = rows["plain"]["runs"]
     assert [run["split"] for run in runs] == [0, 1]
     values = [run["ckplus48"]["accuracy"] for run in runs]
     spread = rows["plain"]["ckplus48"]["accuracy"]
     assert spread["mean"] == pytest.approx(statistics.mean(values), abs=1e-6)
     assert spread["sd"] == pytest.approx(statistics.stdev(values), abs=1e-6)
+    gaps = [fast["ckplus48"]["accuracy"] - plain["ckplus48"]["accuracy"]
+            for fast, plain in zip(rows["fast"]["runs"], runs, strict=True)]  # fmt: skip
+    gap = rows["fast"]["ckplus48"]["accuracy"]["difference"]
+    assert gap["mean"] == pytest.approx(statistics.mean(gaps), abs=1e-6)
+    keys = dict(entries(json.loads(report.read_text())))
+    assert "ckplus48.held_out.fer_cbam_paper.plan_fast.accuracy_difference" in keys
 
 
 def test_a_plan_that_cannot_be_read_is_named(plan):

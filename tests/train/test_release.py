@@ -53,14 +53,19 @@ def test_tau_takes_the_log_prior_off_the_logits(run_dir, tmp_path):
     assert config["logit_adjustment"] == 0.5 and "temperature" not in config
 
 
-def test_what_training_adjusted_is_added_up(run_dir, tmp_path):
+def test_what_the_recipe_adjusted_counts_in(run_dir, tmp_path):
     config = json.loads((run_dir / "config.json").read_text())
     config["training"]["recipe"] = {"logit_adjustment": 0.5}
     (run_dir / "config.json").write_text(json.dumps(config))
-    for tau, expected in ((0.0, 0.5), (0.25, 0.75)):
+    x = torch.rand(4, 1, 48, 48)
+    for tau, expected in ((None, 0.5), (0.75, 0.75), (0.0, None)):
         release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out", tau=tau)
         written = json.loads((tmp_path / "out" / "config.json").read_text())
-        assert written["logit_adjustment"] == expected
+        assert written.get("logit_adjustment") == expected
+        shift = hub.load_model(tmp_path / "out").model(x) - hub.load_model(run_dir).model(x)
+        more = (0.5 if tau is None else tau) - 0.5
+        log_prior = torch.tensor([-more * math.log(PRIOR[label]) for label in LABELS])
+        torch.testing.assert_close(shift, log_prior.expand(4, 7), atol=3e-3, rtol=0)
 
 
 def test_tau_needs_the_prior(run_dir, tmp_path):
