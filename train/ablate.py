@@ -4,11 +4,10 @@
         --out runs/ablation/ckplus48_paper --report reports/ablation/ckplus48_paper.json
 
 A plan names a recipe, what all runs change in it (``set``: fewer epochs), a protocol, and rows: a
-name and what each changes besides. It is
-measured on subjects held out of the training side (``inner``: their share), which no test side
-decides about, or under ``public`` on PublicTest. ``--stranger`` adds another data set, shown beside
-and never chosen by. A row that is measured already is not trained again; several processes can
-share the work by ``--rows``.
+name and what each changes besides. It is measured on subjects held out of the training side
+(``inner``: their share), who may stand on the test sides of other folds, or under ``public`` on
+PublicTest. ``--stranger`` adds another data set, shown beside and never chosen by. A row that is
+measured already is not trained again; several processes can share the work by ``--rows``.
 """
 
 from __future__ import annotations
