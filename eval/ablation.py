@@ -10,7 +10,11 @@ import numpy as np
 
 from eval import titles
 
-METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced"}
+METRICS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced",
+    "accuracy_without_twins": "accuracy without twins",
+}
 STRANGER = "stranger "
 HELD_OUT = "held_out"
 LEVEL = 0.95
@@ -42,9 +46,13 @@ def compare(rows: dict[str, Any], first: str) -> None:
         shared = [key for key in runs if key in reference]
         for measured in [k for k in rows[name]["runs"][0] if k not in ("split", "seed")]:
             cell = rows[name][measured] = {}
-            for metric in METRICS:
+            for metric in [m for m in METRICS if all(m in run[measured] for run in runs.values())]:
                 cell[metric] = spread([run[measured][metric] for run in runs.values()])
-                if name != first and shared:
+                if (
+                    name != first
+                    and shared
+                    and all(metric in reference[k][measured] for k in shared)
+                ):
                     cell[metric]["difference"] = difference(
                         [runs[k][measured][metric] - reference[k][measured][metric] for k in shared]
                     )
@@ -64,8 +72,7 @@ def entries(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
                 data = measured.removeprefix(STRANGER)
                 weights = f"{weights}-{_measured(content)[0]}"
             prefix = f"{data}.{content['protocol']}.{weights}.{content['plan']}_{slug(row)}"
-            for metric in METRICS:
-                cell = of[measured][metric]
+            for metric, cell in of[measured].items():
                 common = {"n": cell["n"], "command": content["command"]}
                 yield f"{prefix}.{metric}", {
                     "value": cell["mean"], "low": None, "high": None, "sd": cell["sd"], **common,
@@ -82,17 +89,22 @@ def _measured(content: Mapping[str, Any]) -> list[str]:
     return [key for key in first if key not in ("set", "runs")]
 
 
+def _metrics(content: Mapping[str, Any], measured: str) -> list[str]:
+    """What any row has of a data set."""
+    return [m for m in METRICS if any(m in of[measured] for of in content["rows"].values())]
+
+
 def markdown(content: Mapping[str, Any]) -> str:
     """A table with a row for each row of the plan."""
     header = ["%, mean \u00b1 sd of runs; in brackets the difference to the first row", "runs"]
     for measured in _measured(content):
         data = measured.removeprefix(STRANGER)
         name = titles.DATA[data] + (", never seen" if measured.startswith(STRANGER) else "")
-        header += [f"{name}: {title}" for title in METRICS.values()]
+        header += [f"{name}: {METRICS[metric]}" for metric in _metrics(content, measured)]
     lines = [header, ["---", *["---:"] * (len(header) - 1)]]
     for row, of in content["rows"].items():
-        cells = [_cell(of[measured][metric]) for measured in _measured(content)
-                 for metric in METRICS]  # fmt: skip
+        cells = [_cell(of[measured].get(metric)) for measured in _measured(content)
+                 for metric in _metrics(content, measured)]  # fmt: skip
         lines.append([row, str(len(of["runs"])), *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -114,7 +126,9 @@ def page(contents: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _cell(cell: Mapping[str, Any]) -> str:
+def _cell(cell: Mapping[str, Any] | None) -> str:
+    if cell is None:
+        return "\u2013"
     text = f"{100 * cell['mean']:.1f}"
     if cell["sd"] is not None:
         text += f" \u00b1 {100 * cell['sd']:.1f}"

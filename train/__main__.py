@@ -27,7 +27,7 @@ from torch import nn
 
 import fer_cbam
 from fer_cbam import data, hub, pretrained
-from fer_cbam.data.protocols import Split, protocol_splits, validation_part
+from fer_cbam.data.protocols import Split, protocol_splits, validation_part, with_twins
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train import distributed
@@ -127,6 +127,8 @@ def held_out_part(
         return validation_part(
             faces, split.train, recipe.validation, seed=recipe.seed, by_subject=False
         )
+    if recipe.twins:
+        split = with_twins(faces, split)
     return split.train, split.test if protocol == "public" else None
 
 

@@ -30,7 +30,7 @@ from eval import metrics
 from eval.ablation import HELD_OUT, compare
 from eval.report import dumps, provenance
 from fer_cbam import data
-from fer_cbam.data.protocols import Split, protocol_splits, validation_part
+from fer_cbam.data.protocols import Split, protocol_splits, twins_across, validation_part
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train.__main__ import held_out_part, make_model
@@ -124,7 +124,8 @@ def measure(
         split = Split(inner_train, measured, split.name, split.index)
     train, held_out = held_out_part(recipe, source.faces, split, plan.protocol)
     model = fit_split(make, recipe, examples, train, held_out, folder, resume=True)
-    result = scores(model, recipe, examples.take(measured), source)
+    twin = twins_across(source.faces)[measured]
+    result = scores(model, recipe, examples, measured, twin, source)
     if stranger is not None:
         x = torch.from_numpy(preprocess([s.pixels for s in stranger.samples]))
         result[f"stranger {stranger.name}"] = stranger_scores(
@@ -135,15 +136,26 @@ def measure(
         checkpoint.unlink()
 
 
-def scores(model: Any, recipe: Recipe, examples: Examples, source: Source) -> dict[str, Any]:
-    """Accuracy and balanced accuracy of each head, on samples with one clear label in it."""
-    logits = predict(model, examples.x, torch.device("cpu"))
+def scores(
+    model: Any, recipe: Recipe, examples: Examples, measured: np.ndarray, twin: np.ndarray,
+    source: Source,
+) -> dict[str, Any]:  # fmt: skip
+    """Accuracy and balanced accuracy of each head, on samples with one clear label in it.
+
+    measured: positions of the examples. twin: bool, which of them have a near-copy in Training;
+    where some have, also the accuracy without those.
+    """
+    logits = predict(model, examples.x[measured], torch.device("cpu"))
+    target_probs = examples.target_probs[measured]
     result = {}
     for name, head in zip(source.names, head_columns(recipe, examples.sizes), strict=True):
-        target = head.of(examples.target_probs)
+        target = head.of(target_probs)
         clear = (target.amax(1) > 0.5).numpy()
         targets, preds = target.argmax(1).numpy(), head.of(logits).argmax(1).numpy()
         result[name] = _rates(targets[clear], preds[clear], target.shape[1])
+        if twin.any():
+            alone = clear & ~twin
+            result[name]["accuracy_without_twins"] = float((targets == preds)[alone].mean())
     return result
 
 

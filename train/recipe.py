@@ -73,6 +73,8 @@ class Recipe:
     as common ones at 1. heads: label sets learnt
     together, empty for the data set's own. distill: share of the target that comes from the
     teachers of ``--teacher``.
+    twins: train on images of FER2013 that have a near-copy in PublicTest or PrivateTest too, to
+    measure what that leak gives; such a run cannot be released.
     sizes: first epoch -> side that images are shrunk to from then on (progressive resizing), empty
     for the input size throughout. init: weights to start from, as ``--weights`` of eval takes them.
     """
@@ -104,6 +106,7 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
     heads: list[Head] = field(default_factory=list)
     distill: float = 0.0
+    twins: bool = False
     sizes: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

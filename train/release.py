@@ -57,7 +57,8 @@ def release(run_dir: Path, name: str, folder: Path, tau: float | None = None) ->
     """Write the weights of a run to a folder of embedded weights; what was done, in words.
 
     Raises:
-        WeightsError: the run is of another architecture, or has no landmarks to align faces with.
+        WeightsError: the run is of another architecture, has no landmarks to align faces with, or
+            was trained on near-copies of test images.
     """
     loaded = hub.load_model(run_dir)
     architecture = loaded.config["architecture"]
@@ -68,6 +69,9 @@ def release(run_dir: Path, name: str, folder: Path, tau: float | None = None) ->
     if "landmarks" not in extra:
         raise WeightsError(f"{run_dir}: no landmarks were measured for the data it was trained on")
     trained = trained_tau(extra.get("training", {}))
+    if extra.get("training", {}).get("recipe", {}).get("twins"):
+        raise WeightsError(f"{run_dir}: trained on near-copies of test images (twins: true); "
+                           "expected a run without")  # fmt: skip
     tau = trained if tau is None else tau
     if tau != trained:  # what was calibrated before was so for other logits
         extra = {k: v for k, v in extra.items() if k not in ("temperature", "uncertain_below")}

@@ -41,6 +41,21 @@ def test_differences_are_paired_by_seed(content):
     assert "difference" not in content["rows"]["plain"]["ferplus"]["accuracy"]
 
 
+def test_accuracy_without_twins_stands_where_runs_have_it(content):
+    accuracies = {"plain": 0.80, "leak": 0.90, "old": 0.70}
+    rows = {name: {"set": {}, "runs": [run(0, value)]} for name, value in accuracies.items()}
+    for name, value in (("plain", 0.78), ("leak", 0.80)):
+        of = rows[name]["runs"][0]
+        of["ferplus"] = {**of["ferplus"], "accuracy_without_twins": value}
+    ablation.compare(rows, "plain")
+    gap = rows["leak"]["ferplus"]["accuracy_without_twins"]["difference"]
+    assert gap["mean"] == pytest.approx(0.02)
+    page = ablation.page([{**content, "rows": rows}])
+    assert "FER+: balanced | FER+: accuracy without twins | CK+48, never seen: accuracy" in page
+    assert "| leak | 1 | 90.0 (+10.0) | 45.0 (+5.0) | 80.0 (+2.0) | 90.0 (+10.0) |" in page
+    assert "| old | 1 | 70.0 (-10.0) | 35.0 (-5.0) | \u2013 | 70.0 (-10.0) |" in page
+
+
 def test_without_the_first_row_there_is_nothing_to_compare_with():
     rows = {"other": {"runs": [run(0, 0.5)]}}
     ablation.compare(rows, "plain")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import pytest
+import torch
 
 from eval.ablation import entries
-from train.ablate import Plan, main, merged, read_plan
-from train.recipe import RecipeError
+from train.ablate import Plan, main, merged, read_plan, scores
+from train.examples import Examples, Source
+from train.recipe import Recipe, RecipeError
 
 PLANS = sorted((Path(__file__).parents[2] / "train" / "ablations").glob("*.yaml"))
 
@@ -93,6 +97,20 @@ def test_measures_every_row_once_and_reports_the_spread(plan, tiny_ckplus, tmp_p
     assert gap["mean"] == pytest.approx(statistics.mean(gaps), abs=1e-6)
     keys = dict(entries(json.loads(report.read_text())))
     assert "ckplus48.held_out.fer_cbam_paper.plan_fast.accuracy_difference" in keys
+
+
+def test_accuracy_without_twins_by_hand():
+    logits = torch.tensor([[2.0, 1.0], [2.0, 1.0], [0.0, 1.0], [0.0, 1.0], [3.0, 0.0]])
+    targets = np.array([[1, 0], [0, 1], [0, 1], [1, 0], [1, 0]], np.float32)
+    source = Source(cast(Any, None), ("fer2013",), (("a", "b"),), (targets,))
+    examples = Examples(logits.view(5, 1, 1, 2), torch.from_numpy(targets), (2,))
+    recipe = Recipe("m", schedule="constant")
+    measured, twin = np.array([0, 1, 2, 3]), np.array([True, False, False, False])
+    result = scores(torch.nn.Flatten(), recipe, examples, measured, twin, source)["fer2013"]
+    assert result["accuracy"] == 0.5  # right: 0 and 2
+    assert result["accuracy_without_twins"] == pytest.approx(1 / 3)
+    none = scores(torch.nn.Flatten(), recipe, examples, measured, twin & False, source)
+    assert "accuracy_without_twins" not in none["fer2013"]
 
 
 def test_a_plan_that_cannot_be_read_is_named(plan):

@@ -75,6 +75,15 @@ def test_tau_needs_the_prior(run_dir, tmp_path):
         release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out", tau=0.5)
 
 
+def test_a_run_on_near_copies_of_test_images_is_refused(run_dir, tmp_path):
+    config = json.loads((run_dir / "config.json").read_text())
+    config["training"]["recipe"] = {"twins": True}
+    (run_dir / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match="near-copies of test images"):
+        release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_another_architecture_is_refused(run_dir, tmp_path):
     with pytest.raises(WeightsError, match="holds fer_cbam_tiny; expected fer_cbam_base"):
         release(run_dir, "fer_cbam_base.fer2013", tmp_path / "out")
