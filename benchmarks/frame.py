@@ -1,6 +1,7 @@
 """What a 640x480 frame with one face costs, step by step, one thread.
 
     python -m benchmarks.frame [--weights SOURCE] [--backend onnx] [--max-side 320] [--rounds 100]
+        [--report reports/speed/frame/speed.json]
 
 From pixels to label: detection, alignment, network. The explanation adds what Grad-CAM and the
 attention map cost on top of the network; drawing is the heatmap over the face, box and caption.
@@ -13,7 +14,7 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import cv2
 import numpy as np
 
 import fer_cbam
+from benchmarks import report
 from fer_cbam import EmotionRecognizer
 from fer_cbam.backend import BACKENDS
 from fer_cbam.detect import face_detector
@@ -77,7 +79,8 @@ def one_frame(recognizer: EmotionRecognizer, image: np.ndarray, clock: Clock) ->
         annotate(picture, recognitions)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
     parser.add_argument("--backend", choices=BACKENDS, default="onnx")
@@ -86,7 +89,8 @@ def main() -> None:
         help="finest search for faces: 320 as for the webcam, 4096 as for photographs",
     )  # fmt: skip
     parser.add_argument("--rounds", type=int, default=100)
-    args = parser.parse_args()
+    parser.add_argument("--report", type=Path, help="speed.json to write as well")
+    args = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     detector = face_detector(args.backend, args.max_side)
     recognizer = EmotionRecognizer.from_pretrained(args.weights, detector, args.backend)
@@ -104,6 +108,22 @@ def main() -> None:
     print(f"{recognizer.name}, {args.backend}, search at {args.max_side}, "
           f"one thread, median of {args.rounds} frames")  # fmt: skip
     print(table(clock.median))
+    if args.report:
+        architecture = recognizer.name.partition(".")[0]
+        key = f"frame.{WIDTH}x{HEIGHT}.{architecture}.{args.backend}"
+        speed = {key: {f"{name.replace(' ', '_')}_milliseconds": ms
+                       for name, ms in whole(clock.median).items()}}  # fmt: skip
+        report.write(args.report, "benchmarks.frame", arguments, args.rounds, speed)
+
+
+def whole(median: Callable[[str], float]) -> dict[str, float]:
+    """What a frame costs as it is called."""
+    explained = median("pixels to label and maps, whole")
+    return {
+        "label": median("pixels to label, whole"),
+        "with explanation": explained,
+        "with explanation drawn": explained + median("drawing"),
+    }
 
 
 def table(median: Callable[[str], float]) -> str:
@@ -114,12 +134,7 @@ def table(median: Callable[[str], float]) -> str:
     total = sum(steps.values())
     lines = ["| step | ms | share |", "| --- | ---: | ---: |"]
     lines += [f"| {name} | {ms:.2f} | {100 * ms / total:.0f} % |" for name, ms in steps.items()]
-    whole = {
-        "pixels to label": median("pixels to label, whole"),
-        "with explanation": median("pixels to label and maps, whole"),
-        "with explanation, drawn": median("pixels to label and maps, whole") + steps["drawing"],
-    }
-    lines += [f"| **{name}** | {ms:.2f} | |" for name, ms in whole.items()]
+    lines += [f"| **{name}** | {ms:.2f} | |" for name, ms in whole(median).items()]
     return "\n".join(lines)
 
 

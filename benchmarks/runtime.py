@@ -2,6 +2,7 @@
 
     fer-cbam export --weights NAME --data fer2013.csv --out exported/     # for int8
     python -m benchmarks.runtime [--weights NAME] [--exported exported/] [--rounds 50]
+        [--report reports/speed/<arch>/speed.json]
 
 Each round times every way once, in turn, so that a machine whose speed drifts treats all alike; the
 table gives medians and how many times faster than torch that is.
@@ -10,10 +11,13 @@ table gives medians and how many times faster than torch that is.
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
+from benchmarks import report
 from fer_cbam.backend import Backend
 from fer_cbam.deploy.export import milliseconds
 from fer_cbam.deploy.runtime import OnnxBackend
@@ -21,16 +25,19 @@ from fer_cbam.hub import DEFAULT_WEIGHTS, load_model
 from fer_cbam.torch_backend import TorchBackend
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
     parser.add_argument("--exported", type=Path, help="folder of fer-cbam export, for int8")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--rounds", type=int, default=50)
-    args = parser.parse_args()
+    parser.add_argument("--report", type=Path, help="speed.json to write as well")
+    args = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    loaded = load_model(args.weights)
     backends: dict[str, Backend] = {
-        "torch eager": TorchBackend(load_model(args.weights)),
+        "torch": TorchBackend(loaded),
         "onnx": OnnxBackend.load(args.exported or args.weights),
     }
     if args.exported:
@@ -38,12 +45,23 @@ def main() -> None:
     print(f"{args.weights}, one thread, median of {args.rounds} rounds")
     print("| ms a face | " + " | ".join(backends) + " |")
     print("| --- |" + " ---: |" * len(backends))
+    speed: dict[str, dict[str, float]] = {}
     for explain in (False, True):
         for batch in args.batches:
             times = milliseconds(backends, batch, args.rounds, explain)
-            cells = [f"{ms:.2f} ({times['torch eager'] / ms:.1f}x)" for ms in times.values()]
-            what = f"batch {batch}" + (", with both maps" if explain else "")
-            print(f"| {what} | " + " | ".join(cells) + " |")
+            print(row(f"batch {batch}" + (", with both maps" if explain else ""), times))
+            for way, ms in times.items():
+                key = f"faces.batch_{batch}.{loaded.config['architecture']}.{way}"
+                metric = "explained_milliseconds" if explain else "milliseconds"
+                speed.setdefault(key, {})[metric] = ms
+    if args.report:
+        report.write(args.report, "benchmarks.runtime", arguments, args.rounds, speed)
+
+
+def row(what: str, times: Mapping[str, float]) -> str:
+    """A line of the table: milliseconds, and how many times faster than torch."""
+    cells = [f"{ms:.2f} ({times['torch'] / ms:.1f}x)" for ms in times.values()]
+    return f"| {what} | {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

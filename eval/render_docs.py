@@ -327,6 +327,33 @@ def cost(summary: Summary) -> str:
     return _table(["forward passes of training", *columns], rows)
 
 
+WAYS = {"torch": "torch", "onnx": "ONNX Runtime", "onnx-int8": "int8"}
+
+
+def speed(summary: Summary) -> str:
+    """Milliseconds a face, and how many times faster than torch in the same run."""
+    found = {tuple(key.split(".")[1:3]) for key in summary if key.startswith("faces.")}
+    if not found:
+        return NOT_YET
+    rows = []
+    for weights, n in sorted((weights, int(batch.rpartition("_")[2])) for batch, weights in found):
+        prefix = f"faces.batch_{n}.{weights}"
+        for metric, maps in (("milliseconds", ""), ("explained_milliseconds", ", with both maps")):
+            faces = "one face" if n == 1 else f"{n} faces"
+            cells = [_time(summary, prefix, way, metric) for way in WAYS]
+            rows.append([f"{titles.method(weights)}, {faces}{maps}", *cells])
+    name = next(summary[key]["processor"] for key in summary if key.startswith("faces."))
+    return _table([f"milliseconds a face, one thread of {name}", *WAYS.values()], rows)
+
+
+def _time(summary: Summary, prefix: str, way: str, metric: str) -> str:
+    key, base = f"{prefix}.{way}.{metric}", f"{prefix}.torch.{metric}"
+    text = _cell(summary, key, ".2f")
+    if way == "torch" or key not in summary:
+        return text
+    return f"{text} ({summary[base]['value'] / summary[key]['value']:.1f}\u00d7)"
+
+
 INDEX_METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy",
                  "macro_f1": "macro F1", "ece": "expected calibration error"}  # fmt: skip
 
@@ -371,6 +398,7 @@ BLOCKS: dict[str, Callable[[Summary], str]] = {
     "camera": camera,
     "twins": twins,
     "cost": cost,
+    "speed": speed,
     "model-index": model_index,
 }
 

@@ -8,8 +8,9 @@ there are several splits ``mean`` and ``sd`` over them. Metrics are those of ``m
 recall of each class as ``recall_<label>``, and ``sequence_overlap``. What a camera delivers stands
 under the option ``camera_<condition>``, what taking the log prior off the logits does under
 ``tau_<percent>``, the rows of an ablation under ``<plan>_<row>`` (means over runs, and differences
-to the first row), human raters under the weights ``one_rater``, plain counts (twins, training cost)
-under the protocol ``all`` or ``training``.
+to the first row), human raters under the weights ``one_rater``, plain counts (twins, training
+cost) under the protocol ``all`` or ``training``. Times of ``benchmarks`` stand under the data
+``faces`` and ``frame``, with the ``processor`` they were taken on; there ``n`` counts rounds.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ REPORTS = Path(__file__).parents[1] / "reports"
 SUMMARY_FILE = "summary.json"
 REPORT_FILES = (
     "metrics.json", "baselines.json", "raters.json", "camera.json", "twins.json", "cost.json",
-    "adjustment.json",
+    "adjustment.json", "speed.json",
 )  # fmt: skip
 ABLATION = "ablation"  # folder of the reports of train.ablate
 
@@ -70,6 +71,9 @@ def _entries(path: Path) -> Iterator[tuple[str, Entry]]:
         if "plan" in content:
             yield from ablation.entries(content)
             return
+        if "speed" in content:
+            yield from _of_speed(content)
+            return
         if "counts" in content:
             yield from _of_counts(content)
             return
@@ -85,6 +89,14 @@ def _of_counts(content: Mapping[str, Any]) -> Iterator[tuple[str, Entry]]:
     for name, value in content["counts"].items():
         entry = {"value": value, "low": None, "high": None}
         yield f"{prefix}.{name}", {**entry, "n": content["n"], "command": content["command"]}
+
+
+def _of_speed(content: Mapping[str, Any]) -> Iterator[tuple[str, Entry]]:
+    common = {"low": None, "high": None, "n": content["n"], "command": content["command"],
+              "processor": content["processor"]}  # fmt: skip
+    for prefix, metrics in content["speed"].items():
+        for name, value in metrics.items():
+            yield f"{prefix}.{name}", {"value": value, **common}
 
 
 def _of_report(report: Mapping[str, Any], command: str) -> Iterator[tuple[str, Entry]]:

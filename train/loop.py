@@ -116,7 +116,7 @@ def fit(
             row.update(validate(run, validation))
         _keep_best(run, row)
         row["lr"] = lr
-        if isinstance(run.schedule, ReduceLROnPlateau):
+        if isinstance(run.schedule, ReduceLROnPlateau) and run.epoch > recipe.plateau_warmup:
             run.schedule.step(row["val_loss"])
             if run.optimizer.param_groups[0]["lr"] < row["lr"]:
                 run.reduced_epoch = run.epoch
@@ -229,7 +229,8 @@ def _stalled(run: Run) -> bool:
     """Early stopping. On a small held-out part one lucky epoch would otherwise end a run whose
     learning rate has only begun to fall."""
     patience = run.recipe.early_stopping
-    return bool(patience) and run.epoch - max(run.best_epoch, run.reduced_epoch) >= patience
+    since = max(run.best_epoch, run.reduced_epoch, run.recipe.plateau_warmup)
+    return bool(patience) and run.epoch - since >= patience
 
 
 def _seed(run: Run, stream: int) -> int:

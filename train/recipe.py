@@ -60,6 +60,8 @@ class Recipe:
 
     schedule: "plateau" (reduce on a validation loss that stalls), "onecycle", "constant" or "given"
     (``lrs``: the learning rate of each epoch).
+    plateau_warmup: epochs before the plateau schedule and early stopping begin to count; until
+    BatchNorm's averages have caught up with the weights, the validation loss says nothing.
     early_stopping: epochs without a better validation loss before training ends, 0 for never; a
     reduction of the learning rate starts the count again.
     validation: share of the training side held out; keep: "best" keeps the weights of the best
@@ -92,6 +94,7 @@ class Recipe:
     plateau_patience: int = 4
     plateau_factor: float = 0.5
     plateau_min_lr: float = 1e-5
+    plateau_warmup: int = 0
     early_stopping: int = 0
     validation: float = 0.0
     keep: str = "best"

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from benchmarks import report
 from eval import render_docs, summary
 from eval.render_docs import number, render
 from eval.report import dumps
@@ -216,7 +217,7 @@ def test_committed_documents_say_what_the_summary_says(name):
 
 WILD = ("ferplus", "ferplus-confidence", "ferplus-classes", "fer2013", "fer2013-confidence",
         "adjustment", "fer2013-classes", "ckplus48-strangers", "camera",
-        "twins", "cost")  # fmt: skip
+        "twins", "cost", "speed")  # fmt: skip
 
 
 def block(name, numbers):
@@ -273,6 +274,28 @@ def test_tables_of_the_wild():
     ]
     # Strangers stand in a table of their own.
     assert not [line for line in block("ckplus48", got) if "ferplus" in line]
+
+
+def test_times_come_from_a_benchmark_s_report(tmp_path):
+    prefix = "faces.batch_1.fer_cbam_base"
+    taken = {f"{prefix}.torch": {"milliseconds": 9.0, "explained_milliseconds": 10.0},
+             f"{prefix}.onnx": {"milliseconds": 4.5, "explained_milliseconds": 8.0},
+             f"{prefix}.onnx-int8": {"milliseconds": 1.5},
+             "faces.batch_64.fer_cbam_base.onnx": {"milliseconds": 3.0},
+             "faces.batch_64.fer_cbam_base.torch": {"milliseconds": 6.0}}  # fmt: skip
+    report.write(tmp_path / "speed.json", "benchmarks.runtime", ["--rounds", "7"], 7, taken)
+    got = summary.collect(tmp_path)
+    entry = got[f"{prefix}.onnx.milliseconds"]
+    assert (entry["value"], entry["n"]) == (4.5, 7)
+    assert entry["command"] == "python -m benchmarks.runtime --rounds 7"
+    lines = block("speed", {**full_summary(), **got})
+    assert lines[0].startswith(f"| milliseconds a face, one thread of {report.processor()} |")
+    assert lines[2:] == [
+        "| `fer_cbam_base`, one face | 9.00 | 4.50 (2.0\u00d7) | 1.50 (6.0\u00d7) |",
+        "| `fer_cbam_base`, one face, with both maps | 10.00 | 8.00 (1.2\u00d7) | \u2013 |",
+        "| `fer_cbam_base`, 64 faces | 6.00 | 3.00 (2.0\u00d7) | \u2013 |",
+        "| `fer_cbam_base`, 64 faces, with both maps | \u2013 | \u2013 | \u2013 |",
+    ]
 
 
 def test_the_card_is_one_that_a_hub_reads():

@@ -52,6 +52,13 @@ def test_each_reduction_starts_the_count_again(monkeypatch, tmp_path):
     assert len(rows) == 7 + 4
 
 
+def test_nothing_counts_before_the_warm_up_is_over(monkeypatch, tmp_path):
+    rows = run(monkeypatch, tmp_path, [1, 2], epochs=50, early_stopping=4, plateau_patience=2,
+               plateau_factor=0.5, plateau_min_lr=5e-4, plateau_warmup=6)  # fmt: skip
+    # From epoch 7 on: the first loss that counts, three that are no better, then reduced.
+    assert [float(r["lr"]) for r in rows] == [1e-3] * 10 + [5e-4] * 4
+
+
 def test_early_stopping_counts_where_the_last_weights_are_kept(monkeypatch, tmp_path):
     rows = run(monkeypatch, tmp_path, [1, 2], epochs=50, early_stopping=4, plateau_patience=40,
                keep="last")  # fmt: skip
