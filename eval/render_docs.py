@@ -342,8 +342,11 @@ def speed(summary: Summary) -> str:
             faces = "one face" if n == 1 else f"{n} faces"
             cells = [_time(summary, prefix, way, metric) for way in WAYS]
             rows.append([f"{titles.method(weights)}, {faces}{maps}", *cells])
-    name = next(summary[key]["processor"] for key in summary if key.startswith("faces."))
-    return _table([f"milliseconds a face, one thread of {name}", *WAYS.values()], rows)
+    names = {entry["processor"] for key, entry in summary.items() if key.startswith("faces.")}
+    if len(names) > 1:
+        raise DataError(f"times of {sorted(names)} in one table; expected one processor")
+    header = f"milliseconds a face, one thread of {names.pop()}"
+    return _table([header, *WAYS.values()], rows)
 
 
 def _time(summary: Summary, prefix: str, way: str, metric: str) -> str:

@@ -123,12 +123,12 @@ def held_out_part(
     recipe: Recipe, faces: data.Dataset, split: Split, protocol: str
 ) -> tuple[Any, Any]:
     """Positions to train on, and to validate on (or None)."""
+    if recipe.twins:
+        split = with_twins(faces, split)
     if recipe.validation:
         return validation_part(
             faces, split.train, recipe.validation, seed=recipe.seed, by_subject=False
         )
-    if recipe.twins:
-        split = with_twins(faces, split)
     return split.train, split.test if protocol == "public" else None
 
 

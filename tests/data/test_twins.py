@@ -66,6 +66,14 @@ def test_a_recipe_can_leave_them_in_to_measure_the_leak() -> None:
         assert (trained.tolist(), held_out.tolist()) == (expected, [1, 3])
 
 
+def test_they_are_left_in_where_a_part_is_held_out_as_well() -> None:
+    dataset = grouped(*[(TRAIN, "a"), (TRAIN, None)] * 4, (PUBLIC, "a"))
+    split = protocol_splits(dataset, "public")[0]
+    recipe = Recipe("m", schedule="constant", validation=0.25, twins=True)
+    trained, held_out = held_out_part(recipe, dataset, split, "public")
+    assert sorted([*trained, *held_out]) == list(range(8)) and len(held_out) == 2
+
+
 def test_a_twin_that_was_dropped_from_the_data_still_counts() -> None:
     name = min(twins.torn_groups())
     dataset = grouped((TRAIN, name), (TRAIN, None), (PRIVATE, None))

@@ -298,6 +298,13 @@ def test_times_come_from_a_benchmark_s_report(tmp_path):
     ]
 
 
+def test_times_of_two_processors_are_not_put_into_one_table():
+    got = {f"faces.batch_{n}.fer_cbam_base.torch.milliseconds": {**ENTRY, "processor": name}
+           for n, name in ((1, "one"), (64, "another"))}  # fmt: skip
+    with pytest.raises(DataError, match=r"\['another', 'one'\] in one table"):
+        block("speed", got)
+
+
 def test_the_card_is_one_that_a_hub_reads():
     from huggingface_hub import ModelCard
 
