@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
           f"one thread, median of {args.rounds} frames")  # fmt: skip
     print(table(clock.median))
     if args.report:
-        architecture = recognizer.name.partition(".")[0]
+        architecture = recognizer.backend.config["architecture"]
         key = f"frame.{WIDTH}x{HEIGHT}.{architecture}.{args.backend}"
         speed = {key: {f"{name.replace(' ', '_')}_milliseconds": ms
                        for name, ms in whole(clock.median).items()}}  # fmt: skip
