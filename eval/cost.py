@@ -3,6 +3,8 @@
     python -m eval.cost --weights runs/base/public/ferplus --history runs/base/public/history.csv \
         --threads 2 --out reports/ferplus/training
 
+A run that started from another counts both: two histories, and the threads of each.
+
 Multiply-adds are those of one forward pass; a training step does about three times as many.
 """
 
@@ -20,7 +22,7 @@ from torch import nn
 from eval.history import read_history
 from eval.predict import training_record
 from eval.report import dumps, provenance
-from fer_cbam.errors import FerError, WeightsError
+from fer_cbam.errors import DataError, FerError, WeightsError
 from fer_cbam.hub import load_model
 
 REPORT_FILE = "cost.json"
@@ -47,16 +49,30 @@ def multiply_adds(model: nn.Module, input_size: Sequence[int]) -> int:
     return total
 
 
-def training_cost(history: pd.DataFrame, images: int, threads: int, operations: int) -> dict:
-    """Counts for the report. history: a row for each epoch, with its ``seconds``."""
+def training_cost(history: pd.DataFrame, images: int, operations: int) -> dict:
+    """Counts for the report. history: a row for each epoch, with its ``seconds`` and ``threads``."""
     seen = images * len(history)
     return {
         "epochs": len(history),
         "images_seen": seen,
         "multiply_adds_millions": operations / 1e6,
         "peta_multiply_adds": seen * operations / 1e15,
-        "core_hours": threads * float(history["seconds"].sum()) / 3600,
+        "core_hours": float(history["seconds"] @ history["threads"]) / 3600,
     }
+
+
+def read_histories(paths: Sequence[Path], threads: Sequence[int]) -> pd.DataFrame:
+    """The epochs of several runs, one below the other, each with its run's ``threads``.
+
+    Raises:
+        DataError: a file cannot be read, or threads are neither one number nor one a file.
+    """
+    if len(threads) not in (1, len(paths)):
+        raise DataError(f"threads {list(threads)} for {len(paths)} histories; "
+                           "expected one number, or one for each")  # fmt: skip
+    each = threads if len(threads) == len(paths) else list(threads) * len(paths)
+    runs = [read_history(path).assign(threads=n) for path, n in zip(paths, each, strict=True)]
+    return pd.concat(runs, ignore_index=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -68,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--weights", required=True, help="weights of the run")
     add("--history", type=Path, required=True, nargs="+",
         help="history.csv of the run, and of those that it started from")  # fmt: skip
-    add("--threads", type=int, required=True, help="cores that the run kept busy")
+    add("--threads", type=int, required=True, nargs="+",
+        help="cores that the run kept busy: one number, or one for each history")  # fmt: skip
     add("--out", type=Path, required=True, help=f"folder for {REPORT_FILE}")
     args = parser.parse_args(arguments)
     try:
@@ -78,11 +95,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not isinstance(images, int):
             raise WeightsError(f"{loaded.name}: training record says images {images!r}; expected "
                                "how many were trained on in an epoch")  # fmt: skip
-        history = pd.concat([read_history(path) for path in args.history], ignore_index=True)
+        history = read_histories(args.history, args.threads)
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     operations = multiply_adds(loaded.model, loaded.preprocess.input_size)
-    counts = training_cost(history, images, args.threads, operations)
+    counts = training_cost(history, images, operations)
     content = {
         **provenance("eval.cost", arguments), "data": record["data"], "protocol": "training",
         "weights": loaded.config["architecture"], "n": images, "counts": counts,

@@ -52,3 +52,10 @@ def test_a_second_round_counts_with_the_first(save_weights, tmp_path):
     counts = json.loads((tmp_path / "out" / "cost.json").read_text())["counts"]
     assert (counts["epochs"], counts["images_seen"]) == (5, 5000)
     assert counts["core_hours"] == pytest.approx(1.0)
+    runs = ["--history", str(tmp_path / "first.csv"), str(tmp_path / "second.csv")]
+    run = ["--weights", str(folder), "--out", str(tmp_path / "out"), *runs, "--threads"]
+    cost.main([*run, "4", "1"])  # 3 epochs of 360 s on four cores, 2 on one
+    counts = json.loads((tmp_path / "out" / "cost.json").read_text())["counts"]
+    assert counts["core_hours"] == pytest.approx(1.4)
+    with pytest.raises(SystemExit, match=r"threads \[4, 1, 2\] for 2 histories"):
+        cost.main([*run, "4", "1", "2"])
