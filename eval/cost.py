@@ -50,7 +50,7 @@ def multiply_adds(model: nn.Module, input_size: Sequence[int]) -> int:
 
 
 def training_cost(history: pd.DataFrame, images: int, operations: int) -> dict:
-    """Counts for the report. history: a row for each epoch, with its ``seconds`` and ``threads``."""
+    """Counts for the report. history: a row for each epoch, its ``seconds`` and ``threads``."""
     seen = images * len(history)
     return {
         "epochs": len(history),

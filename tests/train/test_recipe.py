@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,15 @@ def test_shipped_recipes_name_a_model(path):
 
 
 def test_the_paper_recipe_is_the_paper_s():
-    recipe = read_recipe(Path(__file__).parents[2] / "train/configs/ckplus48_paper.yaml")
+    folder = Path(__file__).parents[2] / "train/configs"
+    recipe = read_recipe(folder / "ckplus48_paper_strict.yaml")
     assert recipe.optimizer == "adam" and recipe.schedule == "plateau"
     assert recipe.epochs <= 60 and recipe.early_stopping == 10
     assert recipe.label_smoothing == recipe.mixup == recipe.ema == 0
     assert (recipe.augment.degrees, recipe.augment.shift, recipe.augment.flip) == (15, 0.1, 0.5)
     assert recipe.augment.zoom > 0
+    released = read_recipe(folder / "ckplus48_paper.yaml")
+    assert released == dataclasses.replace(recipe, ema=0.99, plateau_warmup=10)
 
 
 @pytest.mark.parametrize(
