@@ -69,7 +69,7 @@ def read_histories(paths: Sequence[Path], threads: Sequence[int]) -> pd.DataFram
     """
     if len(threads) not in (1, len(paths)):
         raise DataError(f"threads {list(threads)} for {len(paths)} histories; "
-                           "expected one number, or one for each")  # fmt: skip
+                        "expected one number, or one for each")  # fmt: skip
     each = threads if len(threads) == len(paths) else list(threads) * len(paths)
     runs = [read_history(path).assign(threads=n) for path, n in zip(paths, each, strict=True)]
     return pd.concat(runs, ignore_index=True)
