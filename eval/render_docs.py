@@ -146,11 +146,12 @@ def ckplus48_classes(summary: Summary) -> str:
     ours = [w for w in _weights(summary, "ckplus48") if w not in titles.METHODS]
     labels = sorted({k.split(".recall_")[1] for k in summary
                      if k.startswith("ckplus48.") and ".recall_" in k})  # fmt: skip
-    header = ["recall, %", *(f"`{w}`, {titles.PROTOCOLS[p]}" for w in ours
-                             for p in ("paper", "subject10"))]  # fmt: skip
+    measured = [(w, p) for w in ours for p in ("paper", "subject10")
+                if f"ckplus48.{p}.{w}.plain.accuracy" in summary]  # fmt: skip
+    header = ["recall, %", *(f"`{w}`, {titles.PROTOCOLS[p]}" for w, p in measured)]
     rows = [
         [label, *(_cell(summary, f"ckplus48.{p}.{w}.plain.recall_{label}", ".1p", "interval")
-                  for w in ours for p in ("paper", "subject10"))]
+                  for w, p in measured)]
         for label in labels
     ]  # fmt: skip
     return _table(header, rows)
