@@ -3,7 +3,8 @@
     python -m eval.cost --weights runs/base/public/ferplus --history runs/base/public/history.csv \
         --threads 2 --out reports/ferplus/training
 
-A run that started from another counts both: two histories, and the threads of each.
+A run that started from another counts both: two histories, and the threads of each. Where the
+histories of those before are gone, ``--after`` takes epochs and hours from an earlier report.
 
 Multiply-adds are those of one forward pass; a training step does about three times as many.
 """
@@ -11,8 +12,9 @@ Multiply-adds are those of one forward pass; a training step does about three ti
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +28,7 @@ from fer_cbam.errors import DataError, FerError, WeightsError
 from fer_cbam.hub import load_model
 
 REPORT_FILE = "cost.json"
+NOTHING: Mapping[str, float] = {"epochs": 0, "images_seen": 0, "core_hours": 0.0}
 
 
 def multiply_adds(model: nn.Module, input_size: Sequence[int]) -> int:
@@ -49,16 +52,37 @@ def multiply_adds(model: nn.Module, input_size: Sequence[int]) -> int:
     return total
 
 
-def training_cost(history: pd.DataFrame, images: int, operations: int) -> dict:
-    """Counts for the report. history: a row for each epoch, its ``seconds`` and ``threads``."""
-    seen = images * len(history)
+def training_cost(
+    history: pd.DataFrame, images: int, operations: int, before: Mapping[str, float] = NOTHING
+) -> dict:
+    """Counts for the report. history: a row for each epoch, its ``seconds`` and ``threads``.
+    before: counts of the runs that these started from."""
+    seen = images * len(history) + int(before["images_seen"])
+    hours = float(history["seconds"] @ history["threads"]) / 3600
     return {
-        "epochs": len(history),
+        "epochs": len(history) + int(before["epochs"]),
         "images_seen": seen,
         "multiply_adds_millions": operations / 1e6,
         "peta_multiply_adds": seen * operations / 1e15,
-        "core_hours": float(history["seconds"] @ history["threads"]) / 3600,
+        "core_hours": hours + before["core_hours"],
     }
+
+
+def read_counts(path: Path, operations: int) -> Mapping[str, float]:
+    """Counts of an earlier report, of a network of as many ``operations``.
+
+    Raises:
+        DataError: it cannot be read, or is of another network.
+    """
+    try:
+        counts = json.loads(path.read_text(encoding="utf-8"))["counts"]
+        found = {name: counts[name] for name in (*NOTHING, "multiply_adds_millions")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a report of eval.cost ({error!r})") from error
+    if found["multiply_adds_millions"] != operations / 1e6:
+        raise DataError(f"{path}: {found['multiply_adds_millions']} million multiply-adds; "
+                        f"expected {operations / 1e6}, those of this network")  # fmt: skip
+    return found
 
 
 def read_histories(paths: Sequence[Path], threads: Sequence[int]) -> pd.DataFrame:
@@ -86,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="history.csv of the run, and of those that it started from")  # fmt: skip
     add("--threads", type=int, required=True, nargs="+",
         help="cores that the run kept busy: one number, or one for each history")  # fmt: skip
+    add("--after", type=Path, metavar="REPORT", help=f"{REPORT_FILE} of the runs before these")
     add("--out", type=Path, required=True, help=f"folder for {REPORT_FILE}")
     args = parser.parse_args(arguments)
     try:
@@ -96,10 +121,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise WeightsError(f"{loaded.name}: training record says images {images!r}; expected "
                                "how many were trained on in an epoch")  # fmt: skip
         history = read_histories(args.history, args.threads)
+        operations = multiply_adds(loaded.model, loaded.preprocess.input_size)
+        before = read_counts(args.after, operations) if args.after else NOTHING
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
-    operations = multiply_adds(loaded.model, loaded.preprocess.input_size)
-    counts = training_cost(history, images, operations)
+    counts = training_cost(history, images, operations, before)
     content = {
         **provenance("eval.cost", arguments), "data": record["data"], "protocol": "training",
         "weights": loaded.config["architecture"], "n": images, "counts": counts,

@@ -6,8 +6,9 @@
 A plan names a recipe, what all runs change in it (``set``: fewer epochs), a protocol, and rows: a
 name and what each changes besides. It is measured on subjects held out of the training side
 (``inner``: their share), who may stand on the test sides of other folds, or under ``public`` on
-PublicTest. ``--stranger`` adds another data set, shown beside and never chosen by. A row that is
-measured already is not trained again; several processes can share the work by ``--rows``.
+PublicTest. ``--stranger`` adds another data set, shown beside and never chosen by. A run that is
+measured already, in ``--out`` or in the report, is not trained again; several processes can share
+the work by ``--rows``.
 """
 
 from __future__ import annotations
@@ -178,6 +179,35 @@ def _rates(targets: np.ndarray, preds: np.ndarray, num_classes: int) -> dict[str
     }
 
 
+def restore(plan: Plan, report: Path, out: Path) -> None:
+    """Put the results of an earlier report back where runs leave them, if there are none.
+
+    Raises:
+        RecipeError: the report is of another recipe, or has a row of the plan with other changes.
+    """
+    if not report.is_file():
+        return
+    earlier = json.loads(report.read_text(encoding="utf-8"))
+    if earlier.get("recipe") != _plain(plan.recipe):
+        raise RecipeError(f"{report}: its rows were measured with another recipe than the plan's "
+                          "is now; expected the same, or the name of a new report")  # fmt: skip
+    folders = {(r, s, seed): folder for r, s, seed, folder in runs(plan, list(plan.rows), out)}
+    for row, entry in earlier["rows"].items():
+        if row in plan.rows and entry["set"] != _plain(plan.rows[row]):
+            raise RecipeError(f"{report}: row {row!r} was measured with {entry['set']}; expected "
+                              f"{plan.rows[row]}, or another name")  # fmt: skip
+        for run in entry["runs"]:
+            folder = folders.get((row, run.pop("split"), run.pop("seed")))
+            if folder and not (folder / RESULT_FILE).is_file():
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / RESULT_FILE).write_text(dumps(run), encoding="utf-8")
+
+
+def _plain(content: Mapping[str, Any]) -> Any:
+    """Keys and values as JSON gives them back."""
+    return json.loads(json.dumps(content))
+
+
 def collect(plan: Plan, out: Path) -> dict[str, Any]:
     """Every row that has a result: each run's, means, and the difference to the first row."""
     table: dict[str, Any] = {}
@@ -217,6 +247,8 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> None:
     stranger = data.load(args.stranger) if args.stranger else None
     source = read_source(plan.recipe_of(rows[0]), args.data, args.votes)
     splits = protocol_splits(source.faces, plan.protocol)
+    if args.report:
+        restore(plan, args.report, args.out)
     for row, split, seed, folder in runs(plan, rows, args.out):
         if not (folder / RESULT_FILE).is_file():
             measure(plan, row, splits[split], seed, source, folder, stranger)
@@ -230,6 +262,7 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> None:
             "plan": args.plan.stem,
             "protocol": HELD_OUT if plan.inner else plan.protocol,
             "weights": plan.recipe["model"],
+            "recipe": plan.recipe,
             "rows": collect(plan, args.out),
         }
         args.report.write_text(dumps(content), encoding="utf-8")

@@ -59,3 +59,25 @@ def test_a_second_round_counts_with_the_first(save_weights, tmp_path):
     assert counts["core_hours"] == pytest.approx(1.4)
     with pytest.raises(SystemExit, match=r"threads \[4, 1, 2\] for 2 histories"):
         cost.main([*run, "4", "1", "2"])
+
+
+def test_rounds_before_from_a_report(save_weights, tmp_path):
+    folder = save_weights("w", {"data": "ferplus", "images": 1000})
+    history, out = tmp_path / "h.csv", tmp_path / "out"
+    pd.DataFrame({"epoch": [1, 2], "seconds": [900.0, 900]}).to_csv(history)
+    run = ["--weights", str(folder), "--history", str(history), "--threads", "1"]
+    cost.main([*run, "--out", str(out)])
+    report = out / "cost.json"
+    first = json.loads(report.read_text())["counts"]
+    cost.main([*run, "--after", str(report), "--out", str(out)])  # read before it is replaced
+    counts = json.loads(report.read_text())["counts"]
+    assert (counts["epochs"], counts["images_seen"]) == (4, 4000)
+    assert counts["core_hours"] == pytest.approx(1.0)
+    assert counts["multiply_adds_millions"] == first["multiply_adds_millions"]
+    other = {"counts": {**first, "multiply_adds_millions": 1.5}}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    with pytest.raises(SystemExit, match=r"1\.5 million multiply-adds; expected"):
+        cost.main([*run, "--after", str(tmp_path / "other.json"), "--out", str(out)])
+    (tmp_path / "none.json").write_text("{}")
+    with pytest.raises(SystemExit, match=r"not a report of eval\.cost"):
+        cost.main([*run, "--after", str(tmp_path / "none.json"), "--out", str(out)])

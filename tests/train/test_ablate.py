@@ -99,6 +99,27 @@ def test_measures_every_row_once_and_reports_the_spread(plan, tiny_ckplus, tmp_p
     assert "ckplus48.held_out.fer_cbam_paper.plan_fast.accuracy_difference" in keys
 
 
+def test_what_a_report_holds_is_not_trained_again(plan, tiny_ckplus, tmp_path):
+    report = tmp_path / "report.json"
+    arguments = ["--plan", str(plan), "--data", str(tiny_ckplus), "--report", str(report)]
+    main([*arguments, "--out", str(tmp_path / "out"), "--rows", "0"])
+    content = json.loads(report.read_text())
+    content["rows"]["plain"]["runs"][0]["ckplus48"]["accuracy"] = 0.123  # as nothing measures it
+    report.write_text(json.dumps(content))
+    main([*arguments, "--out", str(tmp_path / "elsewhere"), "--rows", "1"])
+    again = json.loads(report.read_text())["rows"]
+    assert again["plain"]["runs"] == content["rows"]["plain"]["runs"]
+    assert [run["split"] for run in again["fast"]["runs"]] == [0, 1]
+    content["rows"]["plain"]["set"] = {"lr": 1.0}
+    report.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match=r"row 'plain' was measured with \{'lr': 1.0\}"):
+        main([*arguments, "--out", str(tmp_path / "third")])
+    content["recipe"]["epochs"] = 7
+    report.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match="measured with another recipe"):
+        main([*arguments, "--out", str(tmp_path / "third")])
+
+
 def test_accuracy_without_twins_by_hand():
     logits = torch.tensor([[2.0, 1.0], [2.0, 1.0], [0.0, 1.0], [0.0, 1.0], [3.0, 0.0]])
     targets = np.array([[1, 0], [0, 1], [0, 1], [1, 0], [1, 0]], np.float32)
