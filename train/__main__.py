@@ -96,7 +96,7 @@ def train_split(
     make = functools.partial(make_model, recipe, source)
     preprocess = Preprocess.from_config({"pretrained_cfg": cast(Any, make()).pretrained_cfg})
     train, held_out = held_out_part(recipe, source.faces, split, args.protocol)
-    taught = with_teachers(source, train, args.teacher, recipe.distill)
+    taught = with_teachers(source, train, args.teacher, recipe.distill, recipe.amp)
     examples = make_examples(taught, preprocess)
     held = 0 if held_out is None else len(held_out)
     print(f"{split.name}: {len(train)} to train on, {held} held out"

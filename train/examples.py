@@ -104,13 +104,13 @@ def make_examples(source: Source, preprocess: Preprocess) -> Examples:
 
 
 def with_teachers(
-    source: Source, rows: np.ndarray, teachers: Sequence[Path], share: float
+    source: Source, rows: np.ndarray, teachers: Sequence[Path], share: float, amp: bool = True
 ) -> Source:
     """A source whose targets are mixed with what teachers say, in these rows only: what a run is
     validated on keeps its own labels.
 
     rows: positions of the faces to train on. teachers: folders of runs of the same heads. share:
-    the teachers', in [0, 1].
+    the teachers', in [0, 1]. amp: bfloat16 where the machine has it, as in training.
 
     Raises:
         FerError: a share and no teacher, or the other way round.
@@ -122,7 +122,7 @@ def with_teachers(
     crops = [source.faces.samples[i].pixels for i in rows]
     targets = []
     for name, labels, own in zip(source.names, source.label_names, source.targets, strict=True):
-        taught = teacher_probs([folder / name for folder in teachers], crops, labels)
+        taught = teacher_probs([folder / name for folder in teachers], crops, labels, amp)
         mixed = own.copy()
         mixed[rows] = mix(own[rows], taught, share)
         targets.append(mixed)
@@ -130,8 +130,9 @@ def with_teachers(
 
 
 def teacher_probs(
-    folders: Sequence[Path], crops: Sequence[np.ndarray], label_names: Sequence[str]
-) -> np.ndarray:
+    folders: Sequence[Path], crops: Sequence[np.ndarray], label_names: Sequence[str],
+    amp: bool = True,
+) -> np.ndarray:  # fmt: skip
     """Mean over teachers of their probabilities, each of a crop and its mirror; float32 ``(N, K)``.
 
     Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), at temperature 1.
@@ -144,8 +145,9 @@ def teacher_probs(
         loaded = load_model(folder)
         if loaded.label_names != tuple(label_names):
             raise FerError(f"{folder}: labels {loaded.label_names}; expected {tuple(label_names)}")
-        # As in training: three digits are enough for a target, and sooner there.
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16(cpu)):
+        loaded.model.to(memory_format=torch.channels_last)
+        # Three digits are enough for a target.
+        with torch.autocast("cpu", torch.bfloat16, enabled=amp and has_bf16(cpu)):
             total += softmax(predict_logits(loaded, crops, "flip"))
     return (total / len(folders)).astype(np.float32)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from train.augment import augment, mixup, shrink
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.examples import Examples
 from train.history import Row, TensorBoard, write_history
-from train.losses import cross_entropy, head_columns, hits, logit_shift
+from train.losses import Columns, cross_entropy, head_columns, hits, logit_shift
 from train.optim import make_optimizer, make_schedule
 from train.precision import has_bf16
 from train.recipe import Recipe
+from train.sam import perturbed
 
 
 @dataclass(eq=False)
@@ -166,11 +168,8 @@ def train_epoch(run: Run, train: Examples) -> Row:
             x, target_probs = mixup(x, target_probs, recipe.mixup, generator)
         x = x.to(run.device, memory_format=torch.channels_last)
         target_probs = target_probs.to(run.device)
-        with torch.autocast(run.device.type, torch.bfloat16, enabled=_use_bf16(run)):
-            logits = run.parallel(x)
-        loss = cross_entropy(logits.float() + shift, target_probs, heads)
         run.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        logits, loss = _gradients(run, x, target_probs, shift, heads)
         run.optimizer.step()
         run.steps += 1
         if not isinstance(run.schedule, ReduceLROnPlateau):
@@ -186,6 +185,28 @@ def train_epoch(run: Run, train: Examples) -> Row:
         "train_loss": distributed.mean(total / seen, run.device),
         "train_accuracy": distributed.mean(correct / max(1, labelled), run.device),
     }
+
+
+def _gradients(
+    run: Run, x: Tensor, target_probs: Tensor, shift: Tensor, heads: Sequence[Columns]
+) -> tuple[Tensor, Tensor]:
+    """Leave the gradients of a batch in the model; its logits ``(B, K)`` and loss.
+
+    With sharpness-aware minimisation all three are of the perturbed weights.
+    """
+
+    def backward(n: int) -> tuple[Tensor, Tensor]:
+        with torch.autocast(run.device.type, torch.bfloat16, enabled=_use_bf16(run)):
+            logits = run.parallel(x[:n])
+        loss = cross_entropy(logits.float() + shift, target_probs[:n], heads)
+        loss.backward()
+        return logits, loss
+
+    if not run.recipe.sam:
+        return backward(len(x))
+    backward((len(x) + 1) // 2)
+    with perturbed(run.model, run.recipe.sam):
+        return backward(len(x))
 
 
 def validate(run: Run, validation: Examples) -> Row:

@@ -72,7 +72,8 @@ class Recipe:
     distribution, 0 for none, off in the last ``mixup_off`` epochs. logit_adjustment: times the log
     prior of the labels, added to the logits in the loss (Menon et al. 2021, equation 10,
     https://arxiv.org/abs/2007.07314), so that the network's own answers expect rare labels as often
-    as common ones at 1. heads: label sets learnt
+    as common ones at 1. sam: radius of sharpness-aware minimisation (``train/sam.py``), 0 for none.
+    heads: label sets learnt
     together, empty for the data set's own. distill: share of the target that comes from the
     teachers of ``--teacher``.
     twins: train on images of FER2013 that have a near-copy in PublicTest or PrivateTest too, to
@@ -104,6 +105,7 @@ class Recipe:
     mixup: float = 0.0
     mixup_off: int = 0
     ema: float = 0.0
+    sam: float = 0.0
     amp: bool = True
     seed: int = 0
     augment: Augment = field(default_factory=Augment)

@@ -47,7 +47,7 @@ def whole_run(tiny_ckplus, tmp_path_factory) -> tuple[Path, Path]:
     recipe.write_text(
         "model: fer_cbam_paper\nmodel_args: {channels: [8, 8, 16]}\nepochs: 6\nbatch_size: 16\n"
         "lr: 0.003\nschedule: onecycle\nvalidation: 0.2\nmixup: 0.2\nmixup_off: 2\nema: 0.5\n"
-        "augment: {degrees: 10, flip: 0.5, erasing: 0.2}\n"
+        "sam: 0.05\naugment: {degrees: 10, flip: 0.5, erasing: 0.2}\n"
     )
     subprocess.run(command(*arguments(recipe, tiny_ckplus, folder / "out")), check=True,
                    cwd=ROOT, env=environment(), capture_output=True)  # fmt: skip
