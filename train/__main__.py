@@ -159,7 +159,7 @@ def record(
         "protocol": args.protocol,
         "split": split.name,
         "config": args.config.name,
-        "teachers": [folder.name for folder in args.teacher],
+        "teachers": ["/".join(folder.parts[-2:]) for folder in args.teacher],
         "recipe": dataclasses.asdict(recipe),
         "versions": {"torch": torch.__version__, "timm": timm.__version__},
     }
