@@ -6,7 +6,8 @@
 A run that started from another counts both: two histories, and the threads of each. Where the
 histories of those before are gone, ``--after`` takes epochs and hours from an earlier report.
 
-Multiply-adds are those of one forward pass; a training step does about three times as many.
+Multiply-adds are those of one forward pass; a training step does about three times as many. Images
+of a sharpness-aware run count one and a half times, for half of each batch is passed twice.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -55,9 +57,9 @@ def multiply_adds(model: nn.Module, input_size: Sequence[int]) -> int:
 def training_cost(
     history: pd.DataFrame, images: int, operations: int, before: Mapping[str, float] = NOTHING
 ) -> dict:
-    """Counts for the report. history: a row for each epoch, its ``seconds`` and ``threads``.
-    before: counts of the runs that these started from."""
-    seen = images * len(history) + int(before["images_seen"])
+    """Counts for the report. history: a row for each epoch, its ``seconds``, ``threads`` and
+    ``passes`` of each image. before: counts of the runs that these started from."""
+    seen = round(images * float(history["passes"].sum())) + int(before["images_seen"])
     hours = float(history["seconds"] @ history["threads"]) / 3600
     return {
         "epochs": len(history) + int(before["epochs"]),
@@ -85,8 +87,11 @@ def read_counts(path: Path, operations: int) -> Mapping[str, float]:
     return found
 
 
-def read_histories(paths: Sequence[Path], threads: Sequence[int]) -> pd.DataFrame:
-    """The epochs of several runs, one below the other, each with its run's ``threads``.
+def read_histories(
+    paths: Sequence[Path], threads: Sequence[int], recipe: Mapping[str, Any]
+) -> pd.DataFrame:
+    """The epochs of several runs, one below the other, each with its run's ``threads`` and
+    ``passes``. recipe: of the last of them; those before are taken for ordinary ones.
 
     Raises:
         DataError: a file cannot be read, or threads are neither one number nor one a file.
@@ -95,7 +100,10 @@ def read_histories(paths: Sequence[Path], threads: Sequence[int]) -> pd.DataFram
         raise DataError(f"threads {list(threads)} for {len(paths)} histories; "
                         "expected one number, or one for each")  # fmt: skip
     each = threads if len(threads) == len(paths) else list(threads) * len(paths)
-    runs = [read_history(path).assign(threads=n) for path, n in zip(paths, each, strict=True)]
+    runs = [read_history(path).assign(threads=n, passes=1.0)
+            for path, n in zip(paths, each, strict=True)]  # fmt: skip
+    if recipe.get("sam"):
+        runs[-1]["passes"] = 1.5
     return pd.concat(runs, ignore_index=True)
 
 
@@ -120,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not isinstance(images, int):
             raise WeightsError(f"{loaded.name}: training record says images {images!r}; expected "
                                "how many were trained on in an epoch")  # fmt: skip
-        history = read_histories(args.history, args.threads)
+        history = read_histories(args.history, args.threads, record.get("recipe", {}))
         operations = multiply_adds(loaded.model, loaded.preprocess.input_size)
         before = read_counts(args.after, operations) if args.after else NOTHING
     except FerError as error:

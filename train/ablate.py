@@ -183,7 +183,8 @@ def restore(plan: Plan, report: Path, out: Path) -> None:
     """Put the results of an earlier report back where runs leave them, if there are none.
 
     Raises:
-        RecipeError: the report is of another recipe, or has a row of the plan with other changes.
+        RecipeError: the report is of another recipe, has a row with other changes, or a run that
+            the plan has no place for, which writing the report again would lose.
     """
     if not report.is_file():
         return
@@ -197,8 +198,12 @@ def restore(plan: Plan, report: Path, out: Path) -> None:
             raise RecipeError(f"{report}: row {row!r} was measured with {entry['set']}; expected "
                               f"{plan.rows[row]}, or another name")  # fmt: skip
         for run in entry["runs"]:
-            folder = folders.get((row, run.pop("split"), run.pop("seed")))
-            if folder and not (folder / RESULT_FILE).is_file():
+            split, seed = run.pop("split"), run.pop("seed")
+            if (row, split, seed) not in folders:
+                raise RecipeError(f"{report}: has row {row!r}, split {split}, seed {seed}; "
+                                  "expected it in the plan, or another report")  # fmt: skip
+            folder = folders[row, split, seed]
+            if not (folder / RESULT_FILE).is_file():
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / RESULT_FILE).write_text(dumps(run), encoding="utf-8")
 

@@ -81,3 +81,14 @@ def test_rounds_before_from_a_report(save_weights, tmp_path):
     (tmp_path / "none.json").write_text("{}")
     with pytest.raises(SystemExit, match=r"not a report of eval\.cost"):
         cost.main([*run, "--after", str(tmp_path / "none.json"), "--out", str(out)])
+
+
+def test_a_sharpness_aware_run_passes_half_of_its_images_twice(save_weights, tmp_path):
+    folder = save_weights("w", {"data": "ferplus", "images": 1000, "recipe": {"sam": 0.1}})
+    for name, epochs in (("before", 3), ("own", 2)):
+        table = pd.DataFrame({"epoch": range(1, epochs + 1), "seconds": [360.0] * epochs})
+        table.to_csv(tmp_path / f"{name}.csv")
+    cost.main(["--weights", str(folder), "--threads", "1", "--out", str(tmp_path / "out"),
+               "--history", str(tmp_path / "before.csv"), str(tmp_path / "own.csv")])  # fmt: skip
+    counts = json.loads((tmp_path / "out" / "cost.json").read_text())["counts"]
+    assert (counts["epochs"], counts["images_seen"]) == (5, 3000 + 3000)

@@ -110,6 +110,11 @@ def test_what_a_report_holds_is_not_trained_again(plan, tiny_ckplus, tmp_path):
     again = json.loads(report.read_text())["rows"]
     assert again["plain"]["runs"] == content["rows"]["plain"]["runs"]
     assert [run["split"] for run in again["fast"]["runs"]] == [0, 1]
+    plan.write_text(plan.read_text().replace("splits: [0, 1]", "splits: [1]"))
+    with pytest.raises(
+        SystemExit, match=r"has row 'plain', split 0, seed 0; expected it in the plan"
+    ):
+        main([*arguments, "--out", str(tmp_path / "third")])
     content["rows"]["plain"]["set"] = {"lr": 1.0}
     report.write_text(json.dumps(content))
     with pytest.raises(SystemExit, match=r"row 'plain' was measured with \{'lr': 1.0\}"):

@@ -4,6 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from train.loop import _gradients, set_up
+from train.losses import Columns, cross_entropy
+from train.recipe import Recipe
 from train.sam import perturbed
 
 
@@ -46,3 +49,27 @@ def test_running_statistics_stay_and_an_error_inside_moves_nothing():
         assert torch.equal(value, before[name]), name
     model(x)
     assert not torch.equal(model[1].running_mean, before["1.running_mean"])
+
+
+def test_a_step_climbs_by_half_of_the_batch_and_descends_by_all():
+    generator = torch.Generator().manual_seed(0)
+    x, targets = torch.rand(5, 1, 4, 4, generator=generator), torch.eye(3)[[0, 1, 2, 0, 1]]
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    heads, shift = [Columns(0, 3)], torch.zeros(3)
+    recipe = Recipe("linear", optimizer="sgd", schedule="constant", amp=False, sam=0.5)
+    run = set_up(model, recipe, len(x), torch.device("cpu"))
+
+    weights = [p.detach().clone().requires_grad_() for p in model[1].parameters()]
+    half = cross_entropy(x[:3].flatten(1) @ weights[0].T + weights[1], targets[:3], heads)
+    up = torch.autograd.grad(half, weights)
+    length = sum(g.square().sum() for g in up).sqrt()
+    moved = [
+        (w + 0.5 * g / length).detach().requires_grad_() for w, g in zip(weights, up, strict=True)
+    ]
+    loss = cross_entropy(x.flatten(1) @ moved[0].T + moved[1], targets, heads)
+    expected = torch.autograd.grad(loss, moved)
+
+    _, got = _gradients(run, x, targets, shift, heads)
+    torch.testing.assert_close(got, loss)
+    for p, gradient in zip(model[1].parameters(), expected, strict=True):
+        torch.testing.assert_close(p.grad, gradient)
