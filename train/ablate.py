@@ -8,7 +8,7 @@ name and what each changes besides. It is measured on subjects held out of the t
 (``inner``: their share), who may stand on the test sides of other folds, or under ``public`` on
 PublicTest. ``--stranger`` adds another data set, shown beside and never chosen by. A run that is
 measured already, in ``--out`` or in the report, is not trained again; several processes can share
-the work by ``--rows``.
+the work by ``--rows`` and ``--splits``.
 """
 
 from __future__ import annotations
@@ -235,6 +235,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--votes", type=Path, help="fer2013new.csv, for the head ferplus")
     add("--stranger", type=Path, help="another data set, shown beside")
     add("--rows", help="numbers of the rows to train, such as 0,2 (default: all)")
+    add("--splits", help="numbers of the plan's splits to train, such as 0,4 (default: all)")
     add("--out", type=Path, required=True, help="folder for the runs")
     add("--report", type=Path, help="JSON to write all rows to that have a result")
     arguments = sys.argv[1:] if argv is None else list(argv)
@@ -245,17 +246,30 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 
+def _numbers(flag: str, choice: str | None, valid: Sequence[int]) -> list[int]:
+    """Numbers separated by commas; all that are valid where none are given."""
+    try:
+        numbers = [int(i) for i in choice.split(",")] if choice else list(valid)
+    except ValueError:
+        numbers = [-1]
+    if not set(numbers) <= set(valid):
+        expected = ", ".join(str(i) for i in valid)
+        raise FerError(f"{flag} {choice}: expected some of {expected}, separated by commas")
+    return numbers
+
+
 def run(args: argparse.Namespace, arguments: Sequence[str]) -> None:
     plan = read_plan(args.plan)
     names = list(plan.rows)
-    rows = [names[int(i)] for i in args.rows.split(",")] if args.rows else names
+    rows = [names[i] for i in _numbers("--rows", args.rows, range(len(names)))]
+    splits_wanted = _numbers("--splits", args.splits, plan.splits)
     stranger = data.load(args.stranger) if args.stranger else None
     source = read_source(plan.recipe_of(rows[0]), args.data, args.votes)
     splits = protocol_splits(source.faces, plan.protocol)
     if args.report:
         restore(plan, args.report, args.out)
     for row, split, seed, folder in runs(plan, rows, args.out):
-        if not (folder / RESULT_FILE).is_file():
+        if split in splits_wanted and not (folder / RESULT_FILE).is_file():
             measure(plan, row, splits[split], seed, source, folder, stranger)
             print(
                 row, folder.name, (folder / RESULT_FILE).read_text().replace("\n", ""), flush=True

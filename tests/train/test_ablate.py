@@ -99,6 +99,18 @@ def test_measures_every_row_once_and_reports_the_spread(plan, tiny_ckplus, tmp_p
     assert "ckplus48.held_out.fer_cbam_paper.plan_fast.accuracy_difference" in keys
 
 
+def test_processes_share_a_plan_by_rows_and_splits(plan, tiny_ckplus, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["--plan", str(plan), "--data", str(tiny_ckplus), "--out", str(out)]
+    main([*arguments, "--rows", "1", "--splits", "1"])
+    assert [p.parent.relative_to(out).parts for p in out.rglob("result.json")] == [
+        ("fast", "split1_seed0")
+    ]
+    for flag, choice in (("--rows", "2"), ("--splits", "0,7"), ("--splits", "one")):
+        with pytest.raises(SystemExit, match=rf"{flag} {choice}: expected some of 0, 1, separated"):
+            main([*arguments, flag, choice])
+
+
 def test_what_a_report_holds_is_not_trained_again(plan, tiny_ckplus, tmp_path):
     report = tmp_path / "report.json"
     arguments = ["--plan", str(plan), "--data", str(tiny_ckplus), "--report", str(report)]
