@@ -95,7 +95,11 @@ def read_plan(path: Path) -> Plan:
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise RecipeError(f"{path}: not a readable plan ({error!r})") from error
     for row in plan.rows:
-        plan.recipe_of(row)
+        if plan.recipe_of(row).soup > 1 and len(plan.seeds) > 1:
+            raise RecipeError(
+                f"{path}: row {row!r} has a soup and the plan {len(plan.seeds)} seeds, whose soups "
+                "would share runs; expected one seed"
+            )
     return plan
 
 
@@ -189,7 +193,7 @@ def restore(plan: Plan, report: Path, out: Path) -> None:
     if not report.is_file():
         return
     earlier = json.loads(report.read_text(encoding="utf-8"))
-    if earlier.get("recipe") != _plain(plan.recipe):
+    if _whole(earlier.get("recipe", {})) != _whole(plan.recipe):
         raise RecipeError(f"{report}: its rows were measured with another recipe than the plan's "
                           "is now; expected the same, or the name of a new report")  # fmt: skip
     folders = {(r, s, seed): folder for r, s, seed, folder in runs(plan, list(plan.rows), out)}
@@ -206,6 +210,11 @@ def restore(plan: Plan, report: Path, out: Path) -> None:
             if not (folder / RESULT_FILE).is_file():
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / RESULT_FILE).write_text(dumps(run), encoding="utf-8")
+
+
+def _whole(recipe: Mapping[str, Any]) -> Any:
+    """With its defaults: a key that is new since a report was written changes nothing."""
+    return _plain(merged(dataclasses.asdict(Recipe("", schedule="constant")), recipe))
 
 
 def _plain(content: Mapping[str, Any]) -> Any:

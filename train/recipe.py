@@ -113,6 +113,7 @@ class Recipe:
     distill: float = 0.0
     twins: bool = False
     sizes: dict[int, int] = field(default_factory=dict)
+    soup: int = 1
 
     def __post_init__(self) -> None:
         _check("keep", self.keep, ("best", "last"))
@@ -135,6 +136,11 @@ class Recipe:
         if not all(type(v) is int and v > 0 for pair in self.sizes.items() for v in pair):
             raise RecipeError(
                 f"sizes: {self.sizes}; expected epoch: side, such as {{1: 32, 20: 48}}"
+            )
+        if self.soup < 1 or (self.soup > 1 and (not self.init or self.refit)):
+            raise RecipeError(
+                f"soup: {self.soup} runs, init {self.init!r}, refit {self.refit}; expected one, or "
+                "more with weights to start from and without refit"
             )
         if not 0 <= self.validation < 1:
             raise RecipeError(f"validation: {self.validation}; expected a share in [0, 1)")

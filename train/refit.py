@@ -16,6 +16,7 @@ from train.checkpoint import load_checkpoint
 from train.examples import Examples
 from train.loop import fit
 from train.recipe import Recipe
+from train.soup import fit_soup
 
 
 def fit_split(
@@ -32,7 +33,7 @@ def fit_split(
 
     With ``refit`` the run that watches the held-out part stands in ``run_dir/watched``, and that
     with all of the training side, for as many epochs at the same learning rates from the same
-    initial weights, in ``run_dir``.
+    initial weights, in ``run_dir``. With ``soup`` it is the mean of several runs.
 
     make: an untrained model. train, held_out: positions in examples.
     """
@@ -44,6 +45,8 @@ def fit_split(
         torch.manual_seed(recipe.seed)
         return fit(make(), recipe, chosen, watched, folder, resume, device)
 
+    if recipe.soup > 1:
+        return fit_soup(make, recipe, examples.take(train), watched, run_dir, resume, device)
     if not recipe.refit:
         return trained(recipe, examples.take(train), watched, run_dir)
     if watched is None or held_out is None:

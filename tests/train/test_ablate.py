@@ -56,6 +56,12 @@ def test_what_a_plan_sets_holds_in_every_row_that_says_nothing_else(tmp_path):
     assert (b.epochs, b.augment.zoom, b.augment.flip) == (3, 0.3, 0.5)
 
 
+def test_soups_of_several_seeds_would_share_runs(plan):
+    plan.write_text(plan.read_text() + "  - {name: soup, set: {init: x, soup: 2}}\nseeds: [0, 1]\n")
+    with pytest.raises(RecipeError, match="row 'soup' has a soup and the plan 2 seeds"):
+        read_plan(plan)
+
+
 @pytest.fixture
 def plan(tmp_path) -> Path:
     (tmp_path / "configs").mkdir()
@@ -118,6 +124,8 @@ def test_what_a_report_holds_is_not_trained_again(plan, tiny_ckplus, tmp_path):
     content = json.loads(report.read_text())
     content["rows"]["plain"]["runs"][0]["ckplus48"]["accuracy"] = 0.123  # as nothing measures it
     report.write_text(json.dumps(content))
+    recipe = tmp_path / "configs" / "tiny.yaml"
+    recipe.write_text(recipe.read_text() + "soup: 1\n")  # as a key that is new since then
     main([*arguments, "--out", str(tmp_path / "elsewhere"), "--rows", "1"])
     again = json.loads(report.read_text())["rows"]
     assert again["plain"]["runs"] == content["rows"]["plain"]["runs"]

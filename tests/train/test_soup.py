@@ -1,0 +1,80 @@
+"""The mean of several runs from one start."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from train.examples import Examples
+from train.loop import fit
+from train.recipe import Recipe, RecipeError
+from train.refit import fit_split
+from train.soup import mean_state
+
+RECIPE = Recipe("line", init="elsewhere", epochs=2, batch_size=4, schedule="constant", amp=False,
+                lr=0.1, soup=3, seed=5)  # fmt: skip
+
+
+class Line(nn.Module):
+    """From the same weights always, as a recipe with ``init``."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+        self.fc = nn.Linear(4, 2)
+        nn.init.constant_(self.fc.weight, 0.1)
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, x):
+        return self.fc(self.norm(x.flatten(1)))
+
+
+@pytest.fixture
+def examples() -> Examples:
+    x = torch.rand((16, 1, 2, 2), generator=torch.Generator().manual_seed(0))
+    return Examples(x, torch.eye(2).repeat(8, 1), (2,))
+
+
+def test_the_mean_of_runs_that_differ_in_their_seed(examples, tmp_path):
+    kept = fit_split(Line, RECIPE, examples, np.arange(12), None, tmp_path / "soup").state_dict()
+    states = []
+    for seed in (5, 1005, 2005):
+        single = dataclasses.replace(RECIPE, soup=1, seed=seed)
+        folder = tmp_path / str(seed)
+        states.append(fit(Line(), single, examples.take(np.arange(12)), None, folder).state_dict())
+    for name in ("fc.weight", "fc.bias", "norm.weight", "norm.running_mean", "norm.running_var"):
+        a, b, c = (state[name].double() for state in states)
+        assert not torch.equal(a, b), f"{name}: every run gave the same"
+        torch.testing.assert_close(kept[name].double(), (a + b + c) / 3, rtol=1e-6, atol=1e-7)
+    assert kept["norm.num_batches_tracked"] == states[0]["norm.num_batches_tracked"]
+
+
+def test_a_finished_run_is_not_trained_again(examples, tmp_path):
+    train = np.arange(16)
+    whole = fit_split(Line, RECIPE, examples, train, None, tmp_path).state_dict()
+    (tmp_path / "run2" / "checkpoint.pt").unlink()
+    first = tmp_path / "run1" / "checkpoint.pt"
+    written = first.stat().st_mtime_ns
+    again = fit_split(Line, RECIPE, examples, train, None, tmp_path, resume=True).state_dict()
+    assert first.stat().st_mtime_ns == written
+    assert all(torch.equal(value, whole[name]) for name, value in again.items())
+
+
+def test_mean_by_hand():
+    mean = mean_state([
+        {"w": torch.tensor([1.0, -2.0]), "n": torch.tensor(7)},
+        {"w": torch.tensor([2.0, 4.0]), "n": torch.tensor(9)},
+    ])  # fmt: skip
+    assert mean["w"].tolist() == [1.5, 1.0] and mean["n"] == 7
+
+
+@pytest.mark.parametrize("settings", [
+    {"soup": 0}, {"soup": 2}, {"soup": 2, "init": "x", "refit": True, "validation": 0.1},
+])  # fmt: skip
+def test_what_has_no_mean_is_refused(settings):
+    with pytest.raises(RecipeError, match="soup: "):
+        Recipe("line", schedule="constant", **settings)
