@@ -80,6 +80,8 @@ class Recipe:
     measure what that leak gives; such a run cannot be released.
     sizes: first epoch -> side that images are shrunk to from then on (progressive resizing), empty
     for the input size throughout. init: weights to start from, as ``--weights`` of eval takes them.
+    soup: runs from there, with different seeds, whose weights are averaged (``train/soup.py``),
+    1 for an ordinary run.
     """
 
     model: str

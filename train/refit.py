@@ -33,7 +33,7 @@ def fit_split(
 
     With ``refit`` the run that watches the held-out part stands in ``run_dir/watched``, and that
     with all of the training side, for as many epochs at the same learning rates from the same
-    initial weights, in ``run_dir``. With ``soup`` it is the mean of several runs.
+    initial weights, in ``run_dir``. With ``soup`` they are the mean of several runs' weights.
 
     make: an untrained model. train, held_out: positions in examples.
     """
@@ -46,7 +46,8 @@ def fit_split(
         return fit(make(), recipe, chosen, watched, folder, resume, device)
 
     if recipe.soup > 1:
-        return fit_soup(make, recipe, examples.take(train), watched, run_dir, resume, device)
+        chosen = examples.take(train)
+        return fit_soup(recipe, run_dir, lambda one, at: trained(one, chosen, watched, at))
     if not recipe.refit:
         return trained(recipe, examples.take(train), watched, run_dir)
     if watched is None or held_out is None:

@@ -1,8 +1,8 @@
 """A model soup: the mean of the weights of several runs from one start.
 
 Wortsman et al. 2022, "Model soups", https://arxiv.org/abs/2203.05482 (the uniform soup). Runs that
-are fine-tuned from the same weights end in one basin, where their mean is better than each of them
-and is as fast as one of them. Runs from random weights have no such basin: a recipe without
+are fine-tuned from the same weights mostly end in one basin, where their mean can be better than
+each of them, and is as fast as one. Runs from random weights share no basin: a recipe without
 ``init`` is refused.
 """
 
@@ -15,38 +15,31 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from train.examples import Examples
-from train.loop import fit
 from train.recipe import Recipe
 
 SEED_STEP = 1000  # between runs of a soup; the splits of a protocol are told apart by less
 
 
 def fit_soup(
-    make: Callable[[], nn.Module],
-    recipe: Recipe,
-    train: Examples,
-    validation: Examples | None,
-    run_dir: Path,
-    resume: bool = False,
-    device: torch.device | None = None,
+    recipe: Recipe, run_dir: Path, trained: Callable[[Recipe, Path], nn.Module]
 ) -> nn.Module:
-    """Train ``recipe.soup`` runs that differ in their seed; the model returned is their mean.
+    """The mean of ``recipe.soup`` runs that differ in their seed.
 
     The first run is the one that the recipe without a soup gives. It stands in ``run_dir``, the
     others in folders of it. The seed also decides on the rows of the classifier that the weights
     to start from do not have.
+
+    trained: a new model, trained by a recipe in a folder.
     """
-    states = []
-    for i in range(recipe.soup):
-        seed = recipe.seed + SEED_STEP * i
-        torch.manual_seed(seed)
-        single = dataclasses.replace(recipe, soup=1, seed=seed)
-        folder = run_dir / f"run{i}" if i else run_dir
-        model = fit(make(), single, train, validation, folder, resume, device)
-        states.append(model.state_dict())
-    model.load_state_dict(mean_state(states))
-    return model
+    models = [
+        trained(
+            dataclasses.replace(recipe, soup=1, seed=recipe.seed + SEED_STEP * i),
+            run_dir / f"run{i}" if i else run_dir,
+        )
+        for i in range(recipe.soup)
+    ]
+    models[0].load_state_dict(mean_state([model.state_dict() for model in models]))
+    return models[0]
 
 
 def mean_state(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
