@@ -255,6 +255,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 
+class Sources:
+    """The data of a plan, read once for each choice of heads: rows may differ in theirs."""
+
+    def __init__(self, path: Path, votes: Path | None):
+        self.path, self.votes = path, votes
+        self._read: dict[tuple[str, ...], Source] = {}
+
+    def of(self, recipe: Recipe) -> Source:
+        heads = tuple(head.labels for head in recipe.heads)
+        if heads not in self._read:
+            self._read[heads] = read_source(recipe, self.path, self.votes)
+        return self._read[heads]
+
+
 def _numbers(flag: str, choice: str | None, valid: Sequence[int]) -> list[int]:
     """Numbers separated by commas; all that are valid where none are given."""
     try:
@@ -273,12 +287,13 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> None:
     rows = [names[i] for i in _numbers("--rows", args.rows, range(len(names)))]
     splits_wanted = _numbers("--splits", args.splits, plan.splits)
     stranger = data.load(args.stranger) if args.stranger else None
-    source = read_source(plan.recipe_of(rows[0]), args.data, args.votes)
-    splits = protocol_splits(source.faces, plan.protocol)
+    sources = Sources(args.data, args.votes)
+    splits = protocol_splits(sources.of(plan.recipe_of(names[0])).faces, plan.protocol)
     if args.report:
         restore(plan, args.report, args.out)
     for row, split, seed, folder in runs(plan, rows, args.out):
         if split in splits_wanted and not (folder / RESULT_FILE).is_file():
+            source = sources.of(plan.recipe_of(row))
             measure(plan, row, splits[split], seed, source, folder, stranger)
             print(
                 row, folder.name, (folder / RESULT_FILE).read_text().replace("\n", ""), flush=True

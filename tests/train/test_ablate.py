@@ -117,6 +117,19 @@ def test_processes_share_a_plan_by_rows_and_splits(plan, tiny_ckplus, tmp_path):
             main([*arguments, flag, choice])
 
 
+def test_rows_may_learn_other_heads_than_the_first(plan, tiny_ckplus, tmp_path):
+    plan.write_text(
+        plan.read_text()
+        + "  - {name: twice, set: {heads: [{labels: ckplus48}, {labels: ckplus48}]}}\n"
+    )
+    out = tmp_path / "out"
+    main(["--plan", str(plan), "--data", str(tiny_ckplus), "--out", str(out), "--rows", "0,2",
+          "--splits", "0"])  # fmt: skip
+    for row in ("plain", "twice"):
+        result = json.loads((out / row / "split0_seed0" / "result.json").read_text())
+        assert list(result) == ["ckplus48"]
+
+
 def test_what_a_report_holds_is_not_trained_again(plan, tiny_ckplus, tmp_path):
     report = tmp_path / "report.json"
     arguments = ["--plan", str(plan), "--data", str(tiny_ckplus), "--report", str(report)]
