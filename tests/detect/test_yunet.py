@@ -70,6 +70,19 @@ def test_colours_are_rgb(detector, astronaut):
     assert all(f.score < face.score - 0.005 for f in swapped)
 
 
+def test_a_face_in_the_dark_is_found_at_the_second_look(astronaut, monkeypatch):
+    """A thirtieth of the light, with its photon noise; only the second look finds anyone there."""
+    photons = np.random.default_rng(0).poisson(1000 * (astronaut / 255) / 30)  # white: 1000
+    dark = np.clip(photons * (255 / 1000), 0, 255).astype(np.uint8)
+    for max_side in (320, 4096):  # in pixels of a smaller picture, and of its own
+        detector = YuNetDetector(max_side=max_side)
+        (face,) = detector.detect(dark)
+        assert np.abs(face.landmarks - BY_HAND).max() < 8
+        with monkeypatch.context() as patch:
+            patch.setattr(yunet, "evened", lambda image: image)
+            assert detector.detect(dark) == []
+
+
 @pytest.mark.parametrize("side", [24, 32, 48, 96, 200, 400])
 def test_faces_from_24_pixels_up_to_large_ones(detector, portrait, side):
     """The box of this face is 111 high: shown with that height at each size, on grey."""
