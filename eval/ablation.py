@@ -72,7 +72,7 @@ def entries(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
                 data = measured.removeprefix(STRANGER)
                 weights = f"{weights}-{_measured(content)[0]}"
             prefix = f"{data}.{content['protocol']}.{weights}.{content['plan']}_{slug(row)}"
-            for metric, cell in of[measured].items():
+            for metric, cell in of.get(measured, {}).items():
                 common = {"n": cell["n"], "command": content["command"]}
                 yield f"{prefix}.{metric}", {
                     "value": cell["mean"], "low": None, "high": None, "sd": cell["sd"], **common,
@@ -85,13 +85,14 @@ def entries(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def _measured(content: Mapping[str, Any]) -> list[str]:
+    """The data sets of the first row; others may have learnt fewer heads."""
     first = next(iter(content["rows"].values()))
     return [key for key in first if key not in ("set", "runs")]
 
 
 def _metrics(content: Mapping[str, Any], measured: str) -> list[str]:
     """What any row has of a data set."""
-    return [m for m in METRICS if any(m in of[measured] for of in content["rows"].values())]
+    return [m for m in METRICS if any(m in of.get(measured, {}) for of in content["rows"].values())]
 
 
 def markdown(content: Mapping[str, Any]) -> str:
@@ -103,7 +104,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         header += [f"{name}: {METRICS[metric]}" for metric in _metrics(content, measured)]
     lines = [header, ["---", *["---:"] * (len(header) - 1)]]
     for row, of in content["rows"].items():
-        cells = [_cell(of[measured].get(metric)) for measured in _measured(content)
+        cells = [_cell(of.get(measured, {}).get(metric)) for measured in _measured(content)
                  for metric in _metrics(content, measured)]  # fmt: skip
         lines.append([row, str(len(of["runs"])), *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -56,6 +56,19 @@ def test_accuracy_without_twins_stands_where_runs_have_it(content):
     assert "| old | 1 | 70.0 (-10.0) | 35.0 (-5.0) | \u2013 | 70.0 (-10.0) |" in page
 
 
+def test_a_row_may_have_learnt_fewer_heads_than_the_first(content):
+    one = run(0, 0.70)
+    del one["ferplus"]
+    rows = {"plain": {"set": {}, "runs": [run(0, 0.80)]}, "one head": {"set": {}, "runs": [one]}}
+    ablation.compare(rows, "plain")
+    fewer = {**content, "rows": rows}
+    assert "| one head | 1 | \u2013 | \u2013 | 70.0 (-10.0) | 35.0 (-5.0) |" in ablation.page(
+        [fewer]
+    )
+    keys = [key for key, _ in ablation.entries(fewer) if "one_head" in key]
+    assert keys and all(key.startswith("ckplus48.public.") for key in keys)
+
+
 def test_without_the_first_row_there_is_nothing_to_compare_with():
     rows = {"other": {"runs": [run(0, 0.5)]}}
     ablation.compare(rows, "plain")
