@@ -7,9 +7,8 @@ come from.
 The network knows faces of some 30 to 400 pixels, so an image is searched at several sizes: a coarse
 one in which a face that fills the picture is well inside that range, finer ones for small faces.
 
-It is trained on photographs taken in good light. Where it finds nobody, it looks once more at the
-picture with its noise smoothed and its contrast evened out, which finds most of the faces that were
-lost in the dark (``python -m eval.camera`` measures it).
+It loses faces in the noise of low light. Where it finds nobody, it looks once more at the picture
+with that noise smoothed and the contrast evened out (``python -m eval.camera`` measures it).
 """
 
 from __future__ import annotations
@@ -44,11 +43,11 @@ MAX_CONTAINED = 0.7  # share of a box inside a better one above which it is a pa
 class YuNetDetector:
     """:class:`~fer_cbam.detect.base.FaceDetector` with the YuNet weights of this package.
 
-    score_threshold: faces below this score are dropped. nms_threshold: of two boxes with a larger
-    intersection over union the better one stays. max_side: longest side in pixels of the finest
-    search; time grows with its square. The default finds faces from about 24 px up in photographs
-    to 12 megapixels; 320 is one quick search that finds faces from about an eighth of the longest
-    side up, for video.
+    score_threshold: faces below this score are dropped, and below SECOND_SCORE at a second look.
+    nms_threshold: of two boxes with a larger intersection over union the better one stays.
+    max_side: longest side in pixels of the finest search; time grows with its square. The default
+    finds faces from about 24 px up in photographs to 12 megapixels; 320 is one quick search (two
+    where nobody is found) for faces from about an eighth of the longest side up, for video.
 
     One network, used by one thread at a time; the lock is held for one tile, not for one image.
     """

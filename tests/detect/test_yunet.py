@@ -149,6 +149,7 @@ def test_noise_and_textures_have_no_face(detector):
         assert detector.detect(np.stack([picture] * 3, axis=2)) == []
     assert detector.detect(skimage.data.chelsea()) == []  # a cat
     assert detector.detect(skimage.data.coffee()) == []
+    assert detector.detect(skimage.data.retina()) == []  # round, at a lower SECOND_SCORE a face
 
 
 def test_one_quick_search_for_video(astronaut):
@@ -279,6 +280,14 @@ def test_videos(data_dir: Path, max_side, every):
     assert sum(counts) == 0
     counts = [len(detector.detect(f)) for f in frames(videos / "single_face.mp4", every)]
     assert set(counts) == {1}
+
+
+@pytest.mark.data
+def test_the_second_look_invents_nobody(data_dir: Path):
+    """At finer sizes and lower scores it would, in two of these frames."""
+    detector = YuNetDetector()
+    for frame in frames(data_dir / "faces" / "videos" / "no_face.mp4"):
+        assert len(detector._look_again(frame)) == 0
 
 
 @pytest.mark.data
