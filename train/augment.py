@@ -13,12 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from train.camera import through_camera
+from train.draws import uniform
 from train.recipe import Augment
-
-
-def uniform(generator: Generator, n: int, low: float, high: float) -> Tensor:
-    """Float32 ``(n,)``, uniform in [low, high)."""
-    return torch.rand(n, generator=generator) * (high - low) + low
 
 
 def affine_matrices(config: Augment, n: int, generator: Generator) -> Tensor:
@@ -55,6 +52,8 @@ def augment(x: Tensor, config: Augment, generator: Generator) -> Tensor:
     if config.noise:
         sigma = uniform(generator, n, 0, config.noise).view(n, 1, 1, 1)
         x = x + sigma * torch.randn(x.shape, generator=generator)
+    if config.camera:
+        x = through_camera(x, config.camera, generator)
     if config.erasing:
         x = erase(x, config.erasing, generator)
     return x

@@ -39,6 +39,7 @@ class Augment:
     gamma: float = 0.0
     blur: float = 0.0
     noise: float = 0.0
+    camera: float = 0.0
     erasing: float = 0.0
 
 

@@ -114,7 +114,7 @@ def test_mixup_mixes_images_and_targets_alike(generator):
 
 
 def test_the_same_generator_state_gives_the_same_batch(faces):
-    config = Augment(15, 0.1, 0.1, 0.5, 0.1, 0.1, 0.4, 0.5, 0.05, 0.5)
+    config = Augment(15, 0.1, 0.1, 0.5, 0.1, 0.1, 0.4, 0.5, 0.05, 0.5, 0.5)
     first = augment(faces, config, torch.Generator().manual_seed(7))
     again = augment(faces, config, torch.Generator().manual_seed(7))
     other = augment(faces, config, torch.Generator().manual_seed(8))
