@@ -31,7 +31,7 @@ from fer_cbam.data.protocols import Split, protocol_splits, validation_part, wit
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train import distributed
-from train.examples import Source, make_examples, read_source, with_teachers
+from train.examples import Source, make_examples, read_source, with_detected, with_teachers
 from train.heads import classifier_rows, one_head, start_from
 from train.recipe import Recipe, read_recipe
 from train.refit import fit_split, used_positions
@@ -94,10 +94,12 @@ def train_split(
     # The split's number is its seed: initial weights and held-out part differ from split to split.
     recipe = dataclasses.replace(recipe, seed=recipe.seed + split.index)
     make = functools.partial(make_model, recipe, source)
-    preprocess = Preprocess.from_config({"pretrained_cfg": cast(Any, make()).pretrained_cfg})
+    preprocess = make_preprocess(make(), source)
     train, held_out = held_out_part(recipe, source.faces, split, args.protocol)
     taught = with_teachers(source, train, args.teacher, recipe.distill, recipe.amp)
     examples = make_examples(taught, preprocess)
+    if recipe.augment.detected:
+        examples = with_detected(examples, source, train, preprocess, args.out)
     held = 0 if held_out is None else len(held_out)
     print(f"{split.name}: {len(train)} to train on, {held} held out"
           f"{', then with them' if recipe.refit else ''}", flush=True)  # fmt: skip
@@ -138,6 +140,12 @@ def make_model(recipe: Recipe, source: Source) -> nn.Module:
     if recipe.init:
         start_from(model, hub.load_model(recipe.init), source.label_names)
     return model
+
+
+def make_preprocess(model: nn.Module, source: Source) -> Preprocess:
+    """The model's preprocessing, and the alignment of the faces it is trained on."""
+    cfg = cast(Any, model).pretrained_cfg
+    return Preprocess.from_config({"pretrained_cfg": cfg, **alignment(source.faces.name)})
 
 
 def alignment(dataset_name: str) -> dict[str, Any]:

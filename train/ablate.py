@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,10 +33,9 @@ from eval.report import dumps, provenance
 from fer_cbam import data
 from fer_cbam.data.protocols import Split, protocol_splits, twins_across, validation_part
 from fer_cbam.errors import FerError
-from fer_cbam.preprocess import Preprocess
-from train.__main__ import held_out_part, make_model
+from train.__main__ import held_out_part, make_model, make_preprocess
 from train.checkpoint import CHECKPOINT_FILE
-from train.examples import Examples, Source, make_examples, read_source
+from train.examples import Examples, Source, make_examples, read_source, with_detected
 from train.loop import predict
 from train.losses import head_columns
 from train.recipe import Recipe, RecipeError, parse_recipe
@@ -119,7 +118,7 @@ def measure(
     recipe = plan.recipe_of(row)
     recipe = dataclasses.replace(recipe, seed=recipe.seed + split.index + 1000 * seed)
     make = functools.partial(make_model, recipe, source)
-    preprocess = Preprocess.from_config({"pretrained_cfg": cast(Any, make()).pretrained_cfg})
+    preprocess = make_preprocess(make(), source)
     examples = make_examples(source, preprocess)
     measured = split.test
     if plan.inner:
@@ -128,6 +127,8 @@ def measure(
         )
         split = Split(inner_train, measured, split.name, split.index)
     train, held_out = held_out_part(recipe, source.faces, split, plan.protocol)
+    if recipe.augment.detected:
+        examples = with_detected(examples, source, train, preprocess, folder.parents[1])
     model = fit_split(make, recipe, examples, train, held_out, folder, resume=True)
     twin = twins_across(source.faces)[measured]
     result = scores(model, recipe, examples, measured, twin, source)

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from train.camera import through_camera
 from train.draws import uniform
-from train.recipe import Augment
+from train.recipe import Augment, RecipeError
 
 
 def affine_matrices(config: Augment, n: int, generator: Generator) -> Tensor:
@@ -30,14 +30,32 @@ def affine_matrices(config: Augment, n: int, generator: Generator) -> Tensor:
     return rows.view(n, 2, 3)
 
 
-def augment(x: Tensor, config: Augment, generator: Generator) -> Tensor:
+def compose(outer: Tensor, inner: Tensor) -> Tensor:
+    """Maps ``(B, 2, 3)`` that do inner first, then outer."""
+    linear = outer[:, :, :2]
+    return torch.cat([linear @ inner[:, :, :2], linear @ inner[:, :, 2:] + outer[:, :, 2:]], 2)
+
+
+def augment(
+    x: Tensor, config: Augment, generator: Generator, detected: Tensor | None = None
+) -> Tensor:
     """A changed copy of a batch.
 
     x: float32 ``(B, C, H, W)``, preprocessed. What comes in from outside an image repeats its
-    edge.
+    edge. detected: maps ``(B, 2, 3)`` from the recogniser's crops to x.
+
+    Raises:
+        RecipeError: the recipe asks for those crops, and there are none.
     """
     n = len(x)
-    grid = F.affine_grid(affine_matrices(config, n, generator), list(x.shape), align_corners=False)
+    matrices = affine_matrices(config, n, generator)
+    if config.detected:
+        if detected is None:
+            raise RecipeError(f"augment: detected {config.detected}; expected examples with the "
+                              "recogniser's crops, or 0")  # fmt: skip
+        chosen = torch.rand(n, generator=generator) < config.detected
+        matrices = torch.where(chosen.view(n, 1, 1), compose(detected, matrices), matrices)
+    grid = F.affine_grid(matrices, list(x.shape), align_corners=False)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
     if config.brightness or config.contrast:
         factor = uniform(generator, n, 1 - config.contrast, 1 + config.contrast).view(n, 1, 1, 1)

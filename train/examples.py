@@ -13,9 +13,11 @@ from torch import Tensor
 from eval.predict import predict_logits
 from fer_cbam import data
 from fer_cbam.decide import softmax
+from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
 from fer_cbam.hub import load_model
 from fer_cbam.preprocess import Preprocess
+from train import detected
 from train.precision import has_bf16
 from train.recipe import Head, Recipe
 
@@ -26,12 +28,14 @@ class Examples:
 
     x: float32 ``(N, C, H, W)``. target_probs: float32 ``(N, K)``, the heads side by side; zeros in
     the columns of a head whose label set says nothing of that face. sizes: classes of each head,
-    K in sum.
+    K in sum. detected: maps float32 ``(N, 2, 3)`` from the crops that the recogniser would cut to
+    these (``train/detected.py``), for recipes that ask for them.
     """
 
     x: Tensor
     target_probs: Tensor
     sizes: tuple[int, ...]
+    detected: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -40,7 +44,8 @@ class Examples:
         """The labelled ones among the examples at these positions."""
         chosen = torch.from_numpy(np.asarray(indices))
         chosen = chosen[self.target_probs[chosen].sum(1) > 0]
-        return Examples(self.x[chosen], self.target_probs[chosen], self.sizes)
+        maps = None if self.detected is None else self.detected[chosen]
+        return Examples(self.x[chosen], self.target_probs[chosen], self.sizes, maps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +106,20 @@ def make_examples(source: Source, preprocess: Preprocess) -> Examples:
     x = torch.from_numpy(preprocess([sample.pixels for sample in source.faces.samples]))
     sizes = tuple(len(names) for names in source.label_names)
     return Examples(x, torch.from_numpy(np.concatenate(source.targets, 1)), sizes)
+
+
+def with_detected(
+    examples: Examples, source: Source, rows: np.ndarray, preprocess: Preprocess, folder: Path
+) -> Examples:
+    """The examples with the recogniser's crops of these rows; read from the folder, or put there.
+
+    Raises:
+        DataError: the folder holds those of other faces.
+        WeightsError: nobody has measured where the landmarks lie in this data set.
+    """
+    path = folder / detected.FILE
+    maps = detected.detected_crops(source.faces, rows, preprocess, face_detector(), path)
+    return replace(examples, detected=maps)
 
 
 def with_teachers(

@@ -163,7 +163,8 @@ def train_epoch(run: Run, train: Examples) -> Row:
     for batch in bar:
         indices = distributed.share(batch)
         x, target_probs = train.x[indices], train.target_probs[indices]
-        x = shrink(augment(x, recipe.augment, generator), side)
+        detected = None if train.detected is None else train.detected[indices]
+        x = shrink(augment(x, recipe.augment, generator, detected), side)
         if recipe.mixup and run.epoch <= recipe.epochs - recipe.mixup_off:
             x, target_probs = mixup(x, target_probs, recipe.mixup, generator)
         x = x.to(run.device, memory_format=torch.channels_last)

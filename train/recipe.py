@@ -26,8 +26,10 @@ class Augment:
     [-brightness, brightness] of the pixel range. contrast: factor in [1 - contrast, 1 + contrast]
     about the image's mean. gamma: exponent of the pixels, e^u with u in [-gamma, gamma]. blur:
     probability of a Gaussian blur of any direction (defocus or motion). noise: standard deviation
-    of the sensor's noise, in [0, noise] of the pixel range. erasing: probability of one erased
-    rectangle.
+    of the sensor's noise, in [0, noise] of the pixel range. camera: probability of a face taken by
+    a bad camera: small, dark, noisy and as JPEG (``train/camera.py``). erasing: probability of one
+    erased rectangle. detected: probability of the crop that the recogniser would cut
+    (``train/detected.py``), which rotation, shift and zoom then start from.
     """
 
     degrees: float = 0.0
@@ -41,6 +43,7 @@ class Augment:
     noise: float = 0.0
     camera: float = 0.0
     erasing: float = 0.0
+    detected: float = 0.0
 
 
 @dataclass(frozen=True)
