@@ -6,14 +6,17 @@ import dataclasses
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 
+from fer_cbam import hub
+from fer_cbam.errors import WeightsError
 from train.examples import Examples
 from train.loop import fit
 from train.recipe import Recipe, RecipeError
 from train.refit import fit_split
-from train.soup import mean_state
+from train.soup import average, main, mean_state
 
 RECIPE = Recipe("line", init="elsewhere", epochs=2, batch_size=4, schedule="constant", amp=False,
                 lr=0.1, soup=3, seed=5)  # fmt: skip
@@ -78,3 +81,48 @@ def test_mean_by_hand():
 def test_what_has_no_mean_is_refused(settings):
     with pytest.raises(RecipeError, match="soup: "):
         Recipe("line", schedule="constant", **settings)
+
+
+RECORD = {"data": "tiny", "protocol": "public", "split": "public", "images": 9,
+          "prior": {"a": 0.5, "b": 0.5}, "config": "one.yaml", "recipe": {}}  # fmt: skip
+
+
+def saved(folder, seed=0, labels=("a", "b"), arch="fer_cbam_tiny", record=None, **extra):
+    torch.manual_seed(seed)
+    model = timm.create_model(arch, num_classes=len(labels)).eval()
+    return hub.save_model(
+        model, folder, labels, {"training": {**RECORD, **(record or {})}, **extra}
+    )
+
+
+def test_finished_runs_are_averaged(tmp_path, capsys):
+    landmarks = [[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.75], [0.65, 0.75]]
+    first = saved(tmp_path / "a", 1, landmarks=landmarks)
+    second = saved(tmp_path / "b", 2, record={"config": "two.yaml"}, landmarks=landmarks)
+    main([str(first), str(second), "--out", str(tmp_path / "c")])
+    assert "mean of 2 runs" in capsys.readouterr().out
+    a, b, mean = (hub.load_model(tmp_path / name) for name in "abc")
+    states = [one.model.state_dict() for one in (a, b, mean)]
+    for name, value in states[2].items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (states[0][name] + states[1][name]) / 2)
+    assert mean.config["training"] == {
+        **RECORD, "config": "two.yaml", "soup": ["one.yaml", "two.yaml"]
+    }  # fmt: skip
+    assert mean.config["landmarks"] == landmarks and mean.label_names == ("a", "b")
+
+
+@pytest.mark.parametrize(("other", "message"), [
+    ({"labels": ("b", "a")}, "other labels"),
+    ({"record": {"images": 8}}, "other images"),
+    ({"record": {"recipe": {"logit_adjustment": 0.5}}}, "other logit_adjustment"),
+    ({"arch": "fer_cbam_paper"}, "other architecture"),
+    ({"logit_adjustment": 0.5}, "adjusted already"),
+])  # fmt: skip
+def test_runs_that_have_no_mean_are_named(tmp_path, other, message):
+    first, second = saved(tmp_path / "a"), saved(tmp_path / "b", **other)
+    with pytest.raises(WeightsError, match=message):
+        average([first, second], tmp_path / "c")
+    with pytest.raises(WeightsError, match="soup of 1; expected two"):
+        average([first], tmp_path / "c")
+    assert not (tmp_path / "c").exists()
