@@ -8,6 +8,7 @@ affine map that augmentation applies before its own.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,8 @@ def detected_crops(
         maps[i] = find_crop(faces.samples[i].pixels, preprocess, detector, rng)
     if missing:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npy")
+        # Its own name for each process: several may look for the same faces at once.
+        partial = path.with_suffix(f".{os.getpid()}.npy")
         np.save(partial, maps)
         partial.replace(path)
     return torch.from_numpy(maps)
