@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from train.camera import through_camera
+from train.camera import resize, through_camera
 from train.draws import uniform
 from train.recipe import Augment, RecipeError
 
@@ -81,7 +81,7 @@ def shrink(x: Tensor, side: int | None) -> Tensor:
     """A batch at ``(side, side)``, antialiased; as it is for None or its own side."""
     if side is None or tuple(x.shape[-2:]) == (side, side):
         return x
-    return F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
+    return resize(x, (side, side))
 
 
 def blur(x: Tensor, probability: float, generator: Generator) -> Tensor:

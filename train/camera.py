@@ -9,6 +9,7 @@ of more than 80 pixels, which lose less of what 48 can show.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -46,11 +47,11 @@ def through_camera(x: Tensor, probability: float, generator: Generator) -> Tenso
     top, left = torch.randint(BLOCK, (2,), generator=generator).tolist()
     if n == 0:
         return x
-    y = _resize(x[chosen].clamp(0, 1), (side, side)) * light.view(n, 1, 1, 1)
+    y = resize(x[chosen].clamp(0, 1), (side, side)) * light.view(n, 1, 1, 1)
     # Poisson by its normal approximation, which is close from some twenty photons on.
     deviation = (y / photons.view(n, 1, 1, 1)).sqrt()
     y = (y + deviation * torch.randn(y.shape, generator=generator)).clamp(0, 1)
-    y = _resize(jpeg(y, quality, top, left), x.shape[-2:])
+    y = resize(jpeg(y, quality, top, left), x.shape[-2:])
     return x.index_copy(0, chosen, y)
 
 
@@ -87,5 +88,6 @@ def _dct() -> Tensor:
     return matrix
 
 
-def _resize(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+def resize(x: Tensor, size: Sequence[int]) -> Tensor:
+    """A batch at ``(height, width)``, bilinear and antialiased."""
     return F.interpolate(x, tuple(size), mode="bilinear", antialias=True, align_corners=False)

@@ -15,9 +15,10 @@ from eval.alignment import View, as_rgb, embed
 from fer_cbam.errors import DataError
 from fer_cbam.preprocess import Preprocess
 from fer_cbam.types import Face
+from train import examples as module
 from train.augment import affine_matrices, augment, compose
 from train.detected import FILE, detected_crops, find_crop
-from train.examples import Examples
+from train.examples import Examples, with_detected
 from train.recipe import Augment, RecipeError
 
 LANDMARKS = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.75), (0.65, 0.75))
@@ -145,3 +146,15 @@ def test_examples_take_their_maps_along():
     examples = Examples(torch.rand(4, 1, 2, 2), torch.eye(4), (4,), maps)
     taken = examples.take(np.array([2, 0])).detected
     assert taken is not None and taken[:, 0, 0].tolist() == [2, 0]
+
+
+def test_examples_get_their_maps_from_the_detector_and_keep_them(crop, tmp_path, monkeypatch):
+    detector = Detector(crop, 1, move(0, 0.5, (0, 0)))
+    monkeypatch.setattr(module, "face_detector", lambda: detector)
+    source = cast(Any, SimpleNamespace(faces=Faces([crop, crop])))
+    plain = Examples(torch.rand(2, 1, 48, 48), torch.eye(2), (2,))
+    for _ in range(2):
+        found = with_detected(plain, source, np.array([1]), PREPROCESS, tmp_path).detected
+        assert found is not None and found[0].isnan().all()
+        torch.testing.assert_close(found[1], torch.eye(2, 3) / 2, atol=1e-5, rtol=0)
+    assert detector.asked == 1 and (tmp_path / FILE).is_file()
