@@ -96,7 +96,7 @@ def train_split(
     make = functools.partial(make_model, recipe, source)
     preprocess = make_preprocess(make(), source)
     train, held_out = held_out_part(recipe, source.faces, split, args.protocol)
-    taught = with_teachers(source, train, args.teacher, recipe.distill, recipe.amp)
+    taught = with_teachers(source, train, args.teacher, recipe.distill, args.out, recipe.amp)
     examples = make_examples(taught, preprocess)
     if recipe.augment.detected:
         examples = with_detected(examples, source, train, preprocess, args.out)

@@ -1,4 +1,5 @@
-"""Checkpoints: the full state of a run, written so that a cut leaves the last one whole."""
+"""Checkpoints: the full state of a run, and arrays that took minutes, written so that a cut leaves
+no half of a file."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from fer_cbam.errors import FerError
@@ -23,6 +25,15 @@ def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(run_dir / CHECKPOINT_FILE)
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write next to the file, then replace it in one step. The name beside it is the process's own:
+    several may compute the same at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.npy")
+    np.save(partial, array)
+    partial.replace(path)
 
 
 def load_checkpoint(run_dir: Path, recipe: dict[str, Any]) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ affine map that augmentation applies before its own.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from fer_cbam.data import Dataset
 from fer_cbam.detect import FaceDetector
 from fer_cbam.errors import DataError
 from fer_cbam.preprocess import Preprocess
+from train.checkpoint import save_array
 
 SIDES = (64, 112)  # pixels of a face in the picture that it is found in
 FILE = "detected.npy"
@@ -51,11 +51,7 @@ def detected_crops(
         rng = np.random.default_rng(i)
         maps[i] = find_crop(faces.samples[i].pixels, preprocess, detector, rng)
     if missing:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Its own name for each process: several may look for the same faces at once.
-        partial = path.with_suffix(f".{os.getpid()}.npy")
-        np.save(partial, maps)
-        partial.replace(path)
+        save_array(path, maps)
     return torch.from_numpy(maps)
 
 

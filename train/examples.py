@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,9 @@ from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
 from fer_cbam.hub import load_model
 from fer_cbam.preprocess import Preprocess
+from fer_cbam.pretrained import WEIGHTS_FILE
 from train import detected
+from train.checkpoint import save_array
 from train.precision import has_bf16
 from train.recipe import Head, Recipe
 
@@ -123,13 +126,15 @@ def with_detected(
 
 
 def with_teachers(
-    source: Source, rows: np.ndarray, teachers: Sequence[Path], share: float, amp: bool = True
-) -> Source:
+    source: Source, rows: np.ndarray, teachers: Sequence[Path], share: float, folder: Path,
+    amp: bool = True,
+) -> Source:  # fmt: skip
     """A source whose targets are mixed with what teachers say, in these rows only: what a run is
     validated on keeps its own labels.
 
     rows: positions of the faces to train on. teachers: folders of runs of the same heads. share:
-    the teachers', in [0, 1]. amp: bfloat16 where the machine has it, as in training.
+    the teachers', in [0, 1]. folder: what they say is read from there, or put there, for asking
+    takes minutes. amp: bfloat16 where the machine has it, as in training.
 
     Raises:
         FerError: a share and no teacher, or the other way round.
@@ -141,11 +146,25 @@ def with_teachers(
     crops = [source.faces.samples[i].pixels for i in rows]
     targets = []
     for name, labels, own in zip(source.names, source.label_names, source.targets, strict=True):
-        taught = teacher_probs([folder / name for folder in teachers], crops, labels, amp)
+        heads = [teacher / name for teacher in teachers]
+        path = folder / f"taught.{_lesson(heads, labels, rows)}.npy"
+        if path.is_file():
+            taught = np.load(path, allow_pickle=False)
+        else:
+            taught = teacher_probs(heads, crops, labels, amp)
+            save_array(path, taught)
         mixed = own.copy()
         mixed[rows] = mix(own[rows], taught, share)
         targets.append(mixed)
     return replace(source, targets=tuple(targets))
+
+
+def _lesson(heads: Sequence[Path], labels: Sequence[str], rows: np.ndarray) -> str:
+    """A name for what these weights say of these rows: other weights, another name."""
+    digest = hashlib.sha256(repr(tuple(labels)).encode() + np.asarray(rows, np.int64).tobytes())
+    for head in heads:
+        digest.update((head / WEIGHTS_FILE).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def teacher_probs(

@@ -110,7 +110,7 @@ def test_only_what_is_trained_on_is_taught(tmp_path, source):
     for name, labels in zip(source.names, source.label_names, strict=True):
         hub.save_model(small(len(labels)), tmp_path / name, labels)
     rows = np.array([1, 2])
-    taught = with_teachers(source, rows, [tmp_path], 0.5)
+    taught = with_teachers(source, rows, [tmp_path], 0.5, tmp_path / "out")
     crops = [source.faces.samples[i].pixels for i in rows]
     for head, name in enumerate(source.names):
         said = teacher_probs([tmp_path / name], crops, source.label_names[head])
@@ -119,7 +119,35 @@ def test_only_what_is_trained_on_is_taught(tmp_path, source):
         expected[rows] = mix(own[rows], said, 0.5)
         np.testing.assert_array_equal(taught.targets[head], expected)
         assert not own[2].any() and taught.targets[head][2].sum() == pytest.approx(1, abs=1e-2)
-    assert with_teachers(source, rows, [], 0.0) is source
+    assert with_teachers(source, rows, [], 0.0, tmp_path) is source
     for teachers, share in (([tmp_path], 0.0), ([], 0.5)):
         with pytest.raises(FerError, match="expected both or neither"):
-            with_teachers(source, rows, teachers, share)
+            with_teachers(source, rows, teachers, share, tmp_path)
+
+
+def test_teachers_are_asked_once(tmp_path, source, monkeypatch):
+    """What they said is read again; other weights and other rows are asked anew."""
+    for name, labels in zip(source.names, source.label_names, strict=True):
+        hub.save_model(small(len(labels)), tmp_path / "t" / name, labels)
+    rows, out, asked = np.array([1, 2]), tmp_path / "out", []
+
+    def counted(*args):
+        asked.append(args)
+        return teacher_probs(*args)
+
+    monkeypatch.setattr("train.examples.teacher_probs", counted)
+
+    def taught(rows):
+        return with_teachers(source, rows, [tmp_path / "t"], 0.5, out).targets
+
+    first, again = taught(rows), taught(rows)
+    assert len(asked) == len(source.names)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    taught(np.array([0, 2]))
+    assert len(asked) == 2 * len(source.names)
+    name, labels = source.names[0], source.label_names[0]
+    hub.save_model(small(len(labels), seed=7), tmp_path / "t" / name, labels)
+    other = taught(rows)
+    assert len(asked) == 2 * len(source.names) + 1
+    assert not np.array_equal(first[0][rows], other[0][rows])
