@@ -16,9 +16,9 @@ from fer_cbam import data
 from fer_cbam.decide import softmax
 from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
-from fer_cbam.hub import load_model
+from fer_cbam.hub import LoadedModel, load_model
 from fer_cbam.preprocess import Preprocess
-from fer_cbam.pretrained import WEIGHTS_FILE
+from fer_cbam.pretrained import CONFIG_FILE, WEIGHTS_FILE
 from train import detected
 from train.checkpoint import save_array
 from train.precision import has_bf16
@@ -137,7 +137,8 @@ def with_teachers(
     takes minutes. amp: bfloat16 where the machine has it, as in training.
 
     Raises:
-        FerError: a share and no teacher, or the other way round.
+        FerError: a share and no teacher, or the other way round; a teacher of other labels.
+        WeightsError: a teacher's weights are missing or damaged.
     """
     if bool(teachers) != (share > 0):
         raise FerError(f"distill: {share} with {len(teachers)} teachers; expected both or neither")
@@ -146,12 +147,12 @@ def with_teachers(
     crops = [source.faces.samples[i].pixels for i in rows]
     targets = []
     for name, labels, own in zip(source.names, source.label_names, source.targets, strict=True):
-        heads = [teacher / name for teacher in teachers]
-        path = folder / f"taught.{_lesson(heads, labels, rows)}.npy"
+        heads = load_teachers([teacher / name for teacher in teachers], labels)
+        path = folder / f"taught.{_lesson(heads, crops, amp)}.npy"
         if path.is_file():
             taught = np.load(path, allow_pickle=False)
         else:
-            taught = teacher_probs(heads, crops, labels, amp)
+            taught = teacher_probs(heads, crops, amp)
             save_array(path, taught)
         mixed = own.copy()
         mixed[rows] = mix(own[rows], taught, share)
@@ -159,35 +160,47 @@ def with_teachers(
     return replace(source, targets=tuple(targets))
 
 
-def _lesson(heads: Sequence[Path], labels: Sequence[str], rows: np.ndarray) -> str:
-    """A name for what these weights say of these rows: other weights, another name."""
-    digest = hashlib.sha256(repr(tuple(labels)).encode() + np.asarray(rows, np.int64).tobytes())
-    for head in heads:
-        digest.update((head / WEIGHTS_FILE).read_bytes())
+def load_teachers(folders: Sequence[Path], label_names: Sequence[str]) -> list[LoadedModel]:
+    """The teachers of one head.
+
+    Raises:
+        FerError: a teacher of other labels.
+        WeightsError: weights that are missing or damaged.
+    """
+    teachers = [load_model(folder) for folder in folders]
+    for teacher in teachers:
+        if teacher.label_names != tuple(label_names):
+            raise FerError(
+                f"{teacher.name}: labels {teacher.label_names}; expected {tuple(label_names)}"
+            )
+    return teachers
+
+
+def _lesson(teachers: Sequence[LoadedModel], crops: Sequence[np.ndarray], amp: bool) -> str:
+    """A name for what these say of these faces: other weights, faces or precision, another name."""
+    digest = hashlib.sha256(str(amp).encode())
+    for teacher in teachers:
+        for file in (CONFIG_FILE, WEIGHTS_FILE):
+            digest.update((teacher.folder / file).read_bytes())
+    for crop in crops:
+        digest.update(crop.tobytes())
     return digest.hexdigest()[:16]
 
 
 def teacher_probs(
-    folders: Sequence[Path], crops: Sequence[np.ndarray], label_names: Sequence[str],
-    amp: bool = True,
-) -> np.ndarray:  # fmt: skip
+    teachers: Sequence[LoadedModel], crops: Sequence[np.ndarray], amp: bool = True
+) -> np.ndarray:
     """Mean over teachers of their probabilities, each of a crop and its mirror; float32 ``(N, K)``.
 
     Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), at temperature 1.
-
-    Raises:
-        FerError: a teacher of other labels.
     """
-    total, cpu = np.zeros((len(crops), len(label_names))), torch.device("cpu")
-    for folder in folders:
-        loaded = load_model(folder)
-        if loaded.label_names != tuple(label_names):
-            raise FerError(f"{folder}: labels {loaded.label_names}; expected {tuple(label_names)}")
-        loaded.model.to(memory_format=torch.channels_last)
+    total, cpu = np.zeros((len(crops), len(teachers[0].label_names))), torch.device("cpu")
+    for teacher in teachers:
+        teacher.model.to(memory_format=torch.channels_last)
         # Three digits are enough for a target.
         with torch.autocast("cpu", torch.bfloat16, enabled=amp and has_bf16(cpu)):
-            total += softmax(predict_logits(loaded, crops, "flip"))
-    return (total / len(folders)).astype(np.float32)
+            total += softmax(predict_logits(teacher, crops, "flip"))
+    return (total / len(teachers)).astype(np.float32)
 
 
 def mix(targets: np.ndarray, taught: np.ndarray, share: float) -> np.ndarray:

@@ -12,10 +12,17 @@ import torch
 import fer_cbam  # noqa: F401  (registers the models)
 from fer_cbam import hub
 from fer_cbam.data import Dataset
-from fer_cbam.errors import FerError
+from fer_cbam.errors import FerError, WeightsError
 from fer_cbam.preprocess import Preprocess
 from fer_cbam.types import Sample
-from train.examples import Source, make_examples, mix, teacher_probs, with_teachers
+from train.examples import (
+    Source,
+    load_teachers,
+    make_examples,
+    mix,
+    teacher_probs,
+    with_teachers,
+)
 from train.heads import classifier_rows, one_head, start_from
 
 SMALL = {"channels": (8, 8, 8, 16), "depths": (1, 1, 1, 1)}
@@ -93,10 +100,12 @@ def test_teachers_are_averaged_over_themselves_and_the_mirror(tmp_path, source):
     x = torch.from_numpy(np.stack(crops)).float()[:, None] / 255
     with torch.no_grad():
         expected = sum(((t(x) + t(x.flip(-1))) / 2).softmax(1) for t in teachers) / 2
-    ours = teacher_probs(folders, crops, labels)
+    ours = teacher_probs(load_teachers(folders, labels), crops)
     np.testing.assert_allclose(ours, expected, atol=5e-3)  # bfloat16, where there is any
     with pytest.raises(FerError, match=r"expected \('fear', 'anger'"):
-        teacher_probs(folders, crops, ("fear", "anger"))
+        load_teachers(folders, ("fear", "anger"))
+    with pytest.raises(WeightsError, match="absent"):
+        load_teachers([tmp_path / "absent"], labels)
 
 
 def test_mix_hands_over_to_the_teacher_where_nothing_is_labelled():
@@ -113,7 +122,7 @@ def test_only_what_is_trained_on_is_taught(tmp_path, source):
     taught = with_teachers(source, rows, [tmp_path], 0.5, tmp_path / "out")
     crops = [source.faces.samples[i].pixels for i in rows]
     for head, name in enumerate(source.names):
-        said = teacher_probs([tmp_path / name], crops, source.label_names[head])
+        said = teacher_probs(load_teachers([tmp_path / name], source.label_names[head]), crops)
         own = source.targets[head]
         expected = own.copy()
         expected[rows] = mix(own[rows], said, 0.5)
@@ -126,7 +135,7 @@ def test_only_what_is_trained_on_is_taught(tmp_path, source):
 
 
 def test_teachers_are_asked_once(tmp_path, source, monkeypatch):
-    """What they said is read again; other weights and other rows are asked anew."""
+    """What they said is read again; other weights, faces and precision are asked anew."""
     for name, labels in zip(source.names, source.label_names, strict=True):
         hub.save_model(small(len(labels)), tmp_path / "t" / name, labels)
     rows, out, asked = np.array([1, 2]), tmp_path / "out", []
@@ -137,17 +146,18 @@ def test_teachers_are_asked_once(tmp_path, source, monkeypatch):
 
     monkeypatch.setattr("train.examples.teacher_probs", counted)
 
-    def taught(rows):
-        return with_teachers(source, rows, [tmp_path / "t"], 0.5, out).targets
+    def taught(rows, amp=True):
+        return with_teachers(source, rows, [tmp_path / "t"], 0.5, out, amp).targets
 
     first, again = taught(rows), taught(rows)
     assert len(asked) == len(source.names)
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
     taught(np.array([0, 2]))
-    assert len(asked) == 2 * len(source.names)
+    taught(rows, amp=False)
+    assert len(asked) == 3 * len(source.names)
     name, labels = source.names[0], source.label_names[0]
     hub.save_model(small(len(labels), seed=7), tmp_path / "t" / name, labels)
     other = taught(rows)
-    assert len(asked) == 2 * len(source.names) + 1
+    assert len(asked) == 3 * len(source.names) + 1
     assert not np.array_equal(first[0][rows], other[0][rows])
