@@ -28,7 +28,9 @@ def test_the_paper_recipe_is_the_paper_s():
     assert (recipe.augment.degrees, recipe.augment.shift, recipe.augment.flip) == (15, 0.1, 0.5)
     assert recipe.augment.zoom > 0
     released = read_recipe(folder / "ckplus48_paper.yaml")
-    assert released == dataclasses.replace(recipe, ema=0.99, plateau_warmup=10)
+    assert released == dataclasses.replace(
+        recipe, batch_size=8, ema=0.995, plateau_patience=8, plateau_warmup=10
+    )
 
 
 @pytest.mark.parametrize(
