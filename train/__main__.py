@@ -31,10 +31,11 @@ from fer_cbam.data.protocols import Split, protocol_splits, validation_part, wit
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train import distributed
-from train.examples import Source, make_examples, read_source, with_detected, with_teachers
+from train.examples import Source, make_examples, read_source, with_detected
 from train.heads import classifier_rows, one_head, start_from
 from train.recipe import Recipe, read_recipe
 from train.refit import fit_split, used_positions
+from train.teachers import with_teachers
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -61,7 +62,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--protocol", required=True, help="paper, subject10, public, private")
     parser.add_argument("--splits", default="all", help="all (5 seeds, 10 folds) or 0,2,4")
     parser.add_argument("--teacher", type=Path, action="append", default=[], metavar="RUN",
-                        help="run to distil from; may be given several times")  # fmt: skip
+                        help="run, or architecture with embedded weights, to distil from; may be "
+                             "given several times")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--resume", action="store_true", help="go on where a run stopped")
     return parser.parse_args(argv)

@@ -40,6 +40,7 @@ from train.loop import predict
 from train.losses import head_columns
 from train.recipe import Recipe, RecipeError, parse_recipe
 from train.refit import fit_split
+from train.teachers import with_teachers
 
 RESULT_FILE = "result.json"
 
@@ -48,7 +49,8 @@ RESULT_FILE = "result.json"
 class Plan:
     """rows: name -> changes to the recipe. splits: numbers of the protocol's splits. seeds: added
     to the recipe's, one run each. inner: share of the subjects of the training side to measure on,
-    0 for the split's test side (``public`` only)."""
+    0 for the split's test side (``public`` only). teachers: of the rows that distil, as
+    ``--teacher`` of ``train`` takes them."""
 
     recipe: dict[str, Any]
     protocol: str
@@ -56,6 +58,7 @@ class Plan:
     splits: tuple[int, ...] = (0,)
     seeds: tuple[int, ...] = (0,)
     inner: float = 0.0
+    teachers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.inner and self.protocol != "public":
@@ -88,7 +91,7 @@ def read_plan(path: Path) -> Plan:
         recipe = yaml.safe_load((path.parents[1] / content.pop("recipe")).read_text("utf-8"))
         recipe = merged(recipe, content.pop("set", {}))
         rows = {row["name"]: row.get("set", {}) for row in content.pop("rows")}
-        for key in {"splits", "seeds"} & set(content):
+        for key in {"splits", "seeds", "teachers"} & set(content):
             content[key] = tuple(content[key])
         plan = Plan(recipe, rows=rows, **content)
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
@@ -119,7 +122,6 @@ def measure(
     recipe = dataclasses.replace(recipe, seed=recipe.seed + split.index + 1000 * seed)
     make = functools.partial(make_model, recipe, source)
     preprocess = make_preprocess(make(), source)
-    examples = make_examples(source, preprocess)
     measured = split.test
     if plan.inner:
         inner_train, measured = validation_part(
@@ -127,8 +129,12 @@ def measure(
         )
         split = Split(inner_train, measured, split.name, split.index)
     train, held_out = held_out_part(recipe, source.faces, split, plan.protocol)
+    teachers = [Path(teacher) for teacher in plan.teachers] if recipe.distill else []
+    out = folder.parents[1]
+    taught = with_teachers(source, train, teachers, recipe.distill, out, recipe.amp)
+    examples = make_examples(taught, preprocess)
     if recipe.augment.detected:
-        examples = with_detected(examples, source, train, preprocess, folder.parents[1])
+        examples = with_detected(examples, source, train, preprocess, out)
     model = fit_split(make, recipe, examples, train, held_out, folder, resume=True)
     twin = twins_across(source.faces)[measured]
     result = scores(model, recipe, examples, measured, twin, source)

@@ -51,6 +51,21 @@ def share(batch: Tensor) -> Tensor:
     return batch[rank() * size : (rank() + 1) * size]
 
 
+def part(rows: Tensor) -> Tensor:
+    """This process's rows of a tensor that is read once, such as a validation set: every n-th."""
+    return rows[rank() :: world_size()]
+
+
+def whole(part: Tensor, n: int, device: torch.device) -> Tensor:
+    """The ``n`` rows whose parts, as :func:`part` cuts them, the processes hold."""
+    if not dist.is_initialized():
+        return part
+    rows = torch.zeros((n, *part.shape[1:]), dtype=part.dtype, device=device)
+    rows[rank() :: world_size()] = part.to(device)
+    dist.all_reduce(rows)
+    return rows
+
+
 def mean(value: float, device: torch.device) -> float:
     """The mean of a number over the processes."""
     if not dist.is_initialized():

@@ -181,6 +181,8 @@ def train_epoch(run: Run, train: Examples) -> Row:
         right, counted = hits(logits, target_probs, heads[0])
         correct, labelled, seen = correct + right, labelled + counted, seen + len(indices)
     distributed.same_everywhere(run.model)
+    if run.ema:
+        distributed.same_everywhere(run.ema.module)
     return {
         "epoch": run.epoch,
         "train_loss": distributed.mean(total / seen, run.device),
@@ -211,14 +213,15 @@ def _gradients(
 
 
 def validate(run: Run, validation: Examples) -> Row:
-    """Loss and accuracy of the weights that would be kept, in float32.
+    """Loss and accuracy of the weights that would be kept, in float32; each process reads its part.
 
     The loss is of all heads, without label smoothing; the accuracy of the first, of the network's
     own answers. With a logit adjustment the loss has it as in training.
     """
     heads = head_columns(run.recipe, validation.sizes)
     plain = [dataclasses.replace(head, label_smoothing=0.0) for head in heads]
-    logits = predict(run.evaluated(), validation.x, run.device)
+    part = predict(run.evaluated(), distributed.part(validation.x), run.device)
+    logits = distributed.whole(part, len(validation), run.device).cpu()
     shift = logit_shift(run.recipe, validation.target_probs, heads)
     loss = cross_entropy(logits + shift, validation.target_probs, plain)
     right, labelled = hits(logits, validation.target_probs, heads[0])

@@ -9,6 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from fer_cbam.data import Dataset
+from fer_cbam.types import Sample
+from train.examples import Source
+
 CLASSES = ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
 
 
@@ -39,3 +43,20 @@ def tiny_recipe(tmp_path) -> Path:
         "mixup: 0.2\nema: 0.9\naugment: {degrees: 10, flip: 0.5, erasing: 0.2}\n"
     )
     return path
+
+
+@pytest.fixture
+def source() -> Source:
+    rng = np.random.default_rng(0)
+    faces = tuple(
+        Sample(f"s{i}", rng.integers(0, 256, (48, 48), np.uint8).astype(np.uint8), "anger")
+        for i in range(4)
+    )
+    first = np.array([[1, 0], [0.3, 0.7], [0, 0], [0, 1]], np.float32)
+    second = np.array([[1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 1, 0]], np.float32)
+    return Source(
+        Dataset("fer2013", ("anger",), faces),
+        ("a", "b"),
+        (("anger", "fear"), ("anger", "happiness", "sadness")),
+        (first, second),
+    )

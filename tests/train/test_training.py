@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from fer_cbam import hub
+from fer_cbam import data, hub
+from fer_cbam.data.protocols import protocol_splits, validation_part
 from fer_cbam.errors import FerError
 from train.__main__ import main
 from train.checkpoint import load_checkpoint, save_checkpoint
@@ -139,7 +141,13 @@ def test_two_processes_train_one_model(whole_run, tiny_ckplus, tmp_path):
     assert rows[-1]["train_loss"] < 0.8 * rows[0]["train_loss"]
     # The first epoch sees the same batches from the same weights, with other augmentation.
     assert rows[0]["train_loss"] == pytest.approx(single[0]["train_loss"], rel=0.15)
-    hub.load_model(tmp_path / "seed0")
+    # Each process reads a part of what is held out; the loss is that of the whole.
+    loaded, faces = hub.load_model(tmp_path / "seed0"), data.load(tiny_ckplus)
+    split = protocol_splits(faces, "paper")[0]
+    _, held_out = validation_part(faces, split.train, 0.2, seed=0, by_subject=False)
+    x = torch.from_numpy(loaded.preprocess([faces.samples[i].pixels for i in held_out]))
+    loss = F.cross_entropy(loaded.model(x), torch.from_numpy(faces.targets()[held_out]))
+    assert min(row["val_loss"] for row in rows) == pytest.approx(loss.item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("splits", ["x", "7"])

@@ -1,0 +1,124 @@
+"""What teachers say of faces, and whose targets it becomes part of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fer_cbam import hub
+from fer_cbam.errors import FerError, WeightsError
+from tests.train.networks import small
+from train.examples import Source
+from train.teachers import load_teachers, mix, teacher_probs, with_teachers
+
+
+def test_teachers_are_averaged_over_themselves_and_the_mirror(tmp_path, source):
+    labels = ("anger", "fear")
+    teachers = [small(2, seed) for seed in (1, 2)]
+    folders = [tmp_path / str(i) for i in range(2)]
+    for folder, teacher in zip(folders, teachers, strict=True):
+        hub.save_model(teacher, folder, labels)
+    crops = [sample.pixels for sample in source.faces.samples]
+    x = torch.from_numpy(np.stack(crops)).float()[:, None] / 255
+    with torch.no_grad():
+        expected = sum(((t(x) + t(x.flip(-1))) / 2).softmax(1) for t in teachers) / 2
+    ours = teacher_probs(load_teachers(folders, labels), crops)
+    np.testing.assert_allclose(ours, expected, atol=5e-3)  # bfloat16, where there is any
+    with pytest.raises(FerError, match=r"expected \('fear', 'anger'"):
+        load_teachers(folders, ("fear", "anger"))
+    with pytest.raises(WeightsError, match="absent"):
+        load_teachers([tmp_path / "absent"], labels)
+
+
+def test_mix_hands_over_to_the_teacher_where_nothing_is_labelled():
+    targets = np.array([[1, 0], [0, 0]], np.float32)
+    taught = np.array([[0.2, 0.8], [0.6, 0.4]], np.float32)
+    np.testing.assert_allclose(mix(targets, taught, 0.25), [[0.8, 0.2], [0.6, 0.4]], atol=1e-7)
+
+
+def test_only_what_is_trained_on_is_taught(tmp_path, source):
+    """The labels of what a run is measured by stay as they are."""
+    for name, labels in zip(source.names, source.label_names, strict=True):
+        hub.save_model(small(len(labels)), tmp_path / name, labels)
+    rows = np.array([1, 2])
+    taught = with_teachers(source, rows, [tmp_path], 0.5, tmp_path / "out")
+    crops = [source.faces.samples[i].pixels for i in rows]
+    for head, name in enumerate(source.names):
+        said = teacher_probs(load_teachers([tmp_path / name], source.label_names[head]), crops)
+        own = source.targets[head]
+        expected = own.copy()
+        expected[rows] = mix(own[rows], said, 0.5)
+        np.testing.assert_array_equal(taught.targets[head], expected)
+        assert not own[2].any() and taught.targets[head][2].sum() == pytest.approx(1, abs=1e-2)
+    assert with_teachers(source, rows, [], 0.0, tmp_path) is source
+    for teachers, share in (([tmp_path], 0.0), ([], 0.5)):
+        with pytest.raises(FerError, match="expected both or neither"):
+            with_teachers(source, rows, teachers, share, tmp_path)
+
+
+def test_teachers_are_asked_once(tmp_path, source, monkeypatch):
+    """What they said is read again; other weights, faces and precision are asked anew."""
+    for name, labels in zip(source.names, source.label_names, strict=True):
+        hub.save_model(small(len(labels)), tmp_path / "t" / name, labels)
+    rows, out, asked = np.array([1, 2]), tmp_path / "out", []
+
+    def counted(*args):
+        asked.append(args)
+        return teacher_probs(*args)
+
+    monkeypatch.setattr("train.teachers.teacher_probs", counted)
+
+    def taught(rows, amp=True):
+        return with_teachers(source, rows, [tmp_path / "t"], 0.5, out, amp).targets
+
+    first, again = taught(rows), taught(rows)
+    assert len(asked) == len(source.names)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    taught(np.array([0, 2]))
+    taught(rows, amp=False)
+    assert len(asked) == 3 * len(source.names)
+    name, labels = source.names[0], source.label_names[0]
+    hub.save_model(small(len(labels), seed=7), tmp_path / "t" / name, labels)
+    other = taught(rows)
+    assert len(asked) == 3 * len(source.names) + 1
+    assert not np.array_equal(first[0][rows], other[0][rows])
+
+
+def test_what_release_took_off_is_put_back(tmp_path, source):
+    """A teacher says the same before and after a share of the log prior went off its logits."""
+    labels, prior = ("anger", "fear"), {"anger": 0.9, "fear": 0.1}
+    crops = [sample.pixels for sample in source.faces.samples]
+    record = {"training": {"data": "a", "prior": prior}}
+    plain, adjusted = small(2), small(2)
+    hub.save_model(plain, tmp_path / "plain", labels, record)
+    with torch.no_grad():
+        adjusted.head.fc.bias -= 0.5 * torch.log(torch.tensor([0.9, 0.1]))
+    hub.save_model(adjusted, tmp_path / "off", labels, {**record, "logit_adjustment": 0.5})
+    before, after = (
+        teacher_probs(load_teachers([tmp_path / name], labels), crops, amp=False)
+        for name in ("plain", "off")
+    )
+    np.testing.assert_allclose(after, before, atol=1e-6)
+    config = json.loads((tmp_path / "off" / "config.json").read_text())
+    del config["training"]["prior"]
+    (tmp_path / "off" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match="prior"):
+        teacher_probs(load_teachers([tmp_path / "off"], labels), crops)
+
+
+def test_embedded_weights_teach_by_their_architecture(tmp_path, source):
+    """Each head has the embedded weights of its label set; a folder of that name goes first."""
+    labels = hub.load_model("fer_cbam_tiny.ferplus").label_names
+    one_head = Source(source.faces, ("ferplus",), (labels,), (np.zeros((4, 8), np.float32),))
+    rows = np.array([0, 3])
+    taught = with_teachers(one_head, rows, [Path("fer_cbam_tiny")], 0.5, tmp_path, amp=False)
+    crops = [source.faces.samples[i].pixels for i in rows]
+    said = teacher_probs(load_teachers(["fer_cbam_tiny.ferplus"], labels), crops, amp=False)
+    np.testing.assert_array_equal(taught.targets[0][rows], said)
+    with pytest.raises(WeightsError, match="fer_cbam_huge"):
+        with_teachers(one_head, rows, [Path("fer_cbam_huge")], 0.5, tmp_path)
