@@ -8,13 +8,16 @@ https://arxiv.org/abs/2007.07314, section 4.1), which a linear classifier carrie
 weights then expect rare emotions more often than the training data held them. A share that the
 recipe trained for counts in. Calibrate after it: temperature and threshold of a run are not kept.
 
-Stored as float16, and read back to say what that changed. The record of what the weights were
-trained on stays in config.json, so that evaluation can refuse to test them on it.
+Stored as float16, and read back to say what that changed; with ``--mantissa``, kernels keep fewer
+bits of each weight, which makes them smaller wherever they are compressed (wheels, git). The record
+of what the weights were trained on stays in config.json, so that evaluation can refuse to test them
+on it.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +31,7 @@ from fer_cbam.deploy.graph import add_graph
 from fer_cbam.errors import FerError, WeightsError
 from train.__main__ import alignment
 
+MANTISSA = 10  # of float16
 KEPT_KEYS = (
     "landmarks",
     "crop_from_box",
@@ -46,15 +50,24 @@ def main(argv: list[str] | None = None) -> None:
         "--tau", type=float,
         help="logit adjustment in all, 0 for none (default: the recipe's own)",
     )  # fmt: skip
+    parser.add_argument(
+        "--mantissa", type=int, default=MANTISSA, choices=range(4, MANTISSA + 1), metavar="BITS",
+        help="bits that kernels keep of each weight (default: float16's %(default)s)",
+    )  # fmt: skip
     args = parser.parse_args(argv)
+    folder = pretrained.EMBEDDED / args.name
     try:
-        print(release(args.run, args.name, pretrained.EMBEDDED / args.name, args.tau))
+        print(release(args.run, args.name, folder, args.tau, args.mantissa))
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 
-def release(run_dir: Path, name: str, folder: Path, tau: float | None = None) -> str:
+def release(
+    run_dir: Path, name: str, folder: Path, tau: float | None = None, mantissa: int = MANTISSA
+) -> str:
     """Write the weights of a run to a folder of embedded weights; what was done, in words.
+
+    mantissa: the bits that kernels keep behind the leading one of each weight.
 
     Raises:
         WeightsError: the run is of another architecture, has no landmarks to align faces with, or
@@ -78,7 +91,10 @@ def release(run_dir: Path, name: str, folder: Path, tau: float | None = None) ->
         adjust_logits(loaded, tau - trained)
     if tau:
         extra["logit_adjustment"] = tau
-    hub.save_model(loaded.model, folder, loaded.label_names, extra, dtype=torch.float16)
+    stored_model = copy.deepcopy(loaded.model)
+    if mantissa < MANTISSA:
+        round_kernels(stored_model, mantissa)
+    hub.save_model(stored_model, folder, loaded.label_names, extra, dtype=torch.float16)
     graph = add_graph(folder)
     stored = hub.load_model(folder)
     x = torch.rand((64, *loaded.preprocess.input_size), generator=torch.Generator().manual_seed(0))
@@ -100,6 +116,17 @@ def adjust_logits(loaded: hub.LoadedModel, tau: float) -> None:
     shift = log_prior(training_record(loaded), loaded.label_names)
     bias = cast(nn.Linear, loaded.model.get_classifier()).bias
     bias.data -= tau * torch.tensor([shift[label] for label in loaded.label_names])
+
+
+def round_kernels(model: nn.Module, bits: int) -> None:
+    """Round the weights of convolutions and linear layers, in place, to the nearest number with so
+    many bits behind its leading one, ties to even. Biases and BatchNorm, which are few, stay.
+    """
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            fraction, exponent = torch.frexp(parameter.data)  # in [0.5, 1): its first bit leads
+            kept = torch.round(torch.ldexp(fraction, torch.tensor(bits + 1)))
+            parameter.data = torch.ldexp(kept, exponent - (bits + 1))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,16 @@ def test_stored_as_float16_with_alignment_and_record(run_dir, tmp_path):
     torch.testing.assert_close(stored, original, atol=2e-3, rtol=2e-3)
 
 
+def test_kernels_keep_as_many_bits_as_asked(run_dir, tmp_path):
+    """bfloat16 has 7 bits behind the leading one, and torch rounds to it ties to even."""
+    release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out", mantissa=7)
+    stored = hub.load_model(tmp_path / "out").model.state_dict()
+    for name, tensor in hub.load_model(run_dir).model.state_dict().items():
+        kernel = tensor.ndim > 1
+        expected = tensor.bfloat16().half().float() if kernel else tensor.half().float()
+        torch.testing.assert_close(stored[name].float(), expected, atol=0, rtol=0)
+
+
 def test_tau_takes_the_log_prior_off_the_logits(run_dir, tmp_path):
     calibrated = json.loads((run_dir / "config.json").read_text()) | {"temperature": 1.5}
     (run_dir / "config.json").write_text(json.dumps(calibrated))
