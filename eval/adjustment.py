@@ -1,17 +1,22 @@
-"""How much of the log prior to take off the logits: what each share gives and costs.
+"""For which mean of accuracy and balanced accuracy to answer: what each weight gives and costs.
 
-    python -m eval.adjustment --weights runs/base/public/ferplus --data fer2013.csv.zip \
+    python -m eval.adjustment --weights fer_cbam_base.ferplus --data fer2013.csv.zip \
         --votes fer2013new.csv --stranger ckplus48.zip --out reports/ferplus/public
 
 A third of FER+ is neutral and one face in a hundred disgust or contempt: a network learns to expect
-that of everyone. Taking tau times the log prior of the training labels off its logits (Menon et al.
-2021, https://arxiv.org/abs/2007.07314) makes it expect less of it; at 1 all emotions alike. Tau
-counts in what the recipe has trained for already (``logit_adjustment``).
+that of everyone, which is best for accuracy, and worst for who shows something rare. For the mean
+``(1 - balance) * accuracy + balance * balanced accuracy`` the best answer is the label whose
+probability times ``(1 - balance) + balance / (K * prior)`` is largest, for being right about a face
+counts that much in the mean (Bayes' rule for a cost of each class, Elkan 2001, "The Foundations of
+Cost-Sensitive Learning", section 4; for balanced accuracy alone it is the logit adjustment of Menon
+et al. 2021, https://arxiv.org/abs/2007.07314, section 4.1). The logarithm of that factor is added
+to the logits. Between the ends it lifts what is rare and leaves the common emotions among
+themselves, which a share of the log prior (tau of Menon et al.) does not.
 
-Weighed up is the mean of accuracy and balanced accuracy on PublicTest. Its maximum is flat, and
-where it lies is up to a few faces of contempt; so proposed is the least tau whose mean is within
-one standard error of the best (the rule of Breiman et al., Classification and Regression Trees,
-1984, section 3.4.3), and ``python -m train.release --tau`` puts it into the weights. What it does
+At 0.5 both count alike, which needs no data to choose. Reported is also the least balance whose
+plain mean of both, on PublicTest, is within one standard error of the best (the rule of Breiman et
+al., Classification and Regression Trees, 1984, section 3.4.3): what is the least to pay for nearly
+all of the gain. ``python -m train.release --balance`` puts a balance into the weights. What it does
 to faces of another data set stands beside, and chooses nothing.
 """
 
@@ -39,8 +44,10 @@ PROTOCOL = "public"
 STRANGER_PROTOCOL = "subject10"  # every image once
 REPORT_FILE = "adjustment.json"
 DRAWS = 1000
-TAUS = tuple(round(0.05 * i, 2) for i in range(21))
+BALANCES = tuple(round(0.05 * i, 2) for i in range(21))
 SHOWN = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+Shift = Mapping[str, float]  # label -> what is added to its logit
 
 
 def trained_tau(training: Mapping[str, Any]) -> float:
@@ -62,10 +69,39 @@ def log_prior(training: Mapping[str, Any], label_names: Sequence[str]) -> dict[s
     return {label: float(np.log(prior[label])) for label in label_names}
 
 
-def adjusted(predictions: pd.DataFrame, shift: Mapping[str, float], tau: float) -> pd.DataFrame:
-    """The table as it would be with ``tau * shift[label]`` off the logits."""
+def balance_shift(prior: Shift, balance: float) -> dict[str, float]:
+    """What is added to logits so that the largest is the best answer for
+    ``(1 - balance) * accuracy + balance * balanced accuracy``.
+
+    prior: the log prior of each label. balance: in [0, 1].
+    """
+    return {
+        label: float(np.log(1 - balance + balance * np.exp(-value) / len(prior)))
+        for label, value in prior.items()
+    }
+
+
+def on_logits(config: Mapping[str, Any], label_names: Sequence[str]) -> dict[str, float]:
+    """What the logits of these weights carry beyond the log posterior, from release or training.
+
+    config: config.json of the weights; ``balance`` in it is release's, and has replaced training's.
+
+    Raises:
+        WeightsError: something is on them, and the weights do not say the prior.
+    """
+    training = config.get("training", {})
+    tau = trained_tau(training)
+    if "balance" in config:
+        return balance_shift(log_prior(training, label_names), config["balance"])
+    if tau:
+        return {label: -tau * v for label, v in log_prior(training, label_names).items()}
+    return dict.fromkeys(label_names, 0.0)
+
+
+def adjusted(predictions: pd.DataFrame, shift: Shift, sign: int = 1) -> pd.DataFrame:
+    """The table as it would be with a shift on the logits; off them with the sign -1."""
     columns = {
-        table.LOGIT + label: predictions[table.LOGIT + label] - tau * shift[label]
+        table.LOGIT + label: predictions[table.LOGIT + label] + sign * shift[label]
         for label in table.model_labels(predictions)
     }
     changed = predictions.assign(**columns)
@@ -84,11 +120,12 @@ def rates(predictions: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def sweep(
-    predictions: pd.DataFrame, shift: Mapping[str, float], trained: float = 0.0
-) -> dict[float, dict[str, Any]]:
-    """tau -> rates, for every tau of ``TAUS``, of which the weights have ``trained`` already."""
-    return {tau: rates(adjusted(predictions, shift, tau - trained)) for tau in TAUS}
+def sweep(predictions: pd.DataFrame, prior: Shift) -> dict[float, dict[str, Any]]:
+    """balance -> rates, for every one of ``BALANCES``.
+
+    predictions: with nothing on the logits. prior: the log prior of each label.
+    """
+    return {b: rates(adjusted(predictions, balance_shift(prior, b))) for b in BALANCES}
 
 
 def worth(values: Mapping[str, Any]) -> float:
@@ -105,23 +142,21 @@ def standard_error(predictions: pd.DataFrame) -> float:
 
 
 def proposed(
-    found: Mapping[float, Mapping[str, Any]], predictions: pd.DataFrame,
-    shift: Mapping[str, float], trained: float = 0.0,
-) -> tuple[float, float]:  # fmt: skip
-    """The least tau whose worth is within one standard error of the best, and that error."""
-    best = max(found, key=lambda tau: worth(found[tau]))
-    error = standard_error(adjusted(predictions, shift, best - trained))
-    least = min(tau for tau in found if worth(found[tau]) >= worth(found[best]) - error)
-    return least, error
+    found: Mapping[float, Mapping[str, Any]], predictions: pd.DataFrame, prior: Shift
+) -> tuple[float, float]:
+    """The least balance whose worth is within one standard error of the best, and that error."""
+    best = max(found, key=lambda balance: worth(found[balance]))
+    error = standard_error(adjusted(predictions, balance_shift(prior, best)))
+    return min(b for b in found if worth(found[b]) >= worth(found[best]) - error), error
 
 
 def reports(name: str, of: Mapping[str, str], n: int, found: Mapping[float, Any]) -> dict[str, Any]:
-    """Entries for the summary, one for each tau of ``SHOWN``."""
+    """Entries for the summary, one for each balance of ``SHOWN``."""
     entries = {}
-    for tau in SHOWN:
-        values = found[tau]
-        entries[f"{name} tau {tau:g}"] = {
-            **of, "option": f"tau_{round(100 * tau)}", "n": n, "sequence_overlap": None,
+    for balance in SHOWN:
+        values = found[balance]
+        entries[f"{name} balance {balance:g}"] = {
+            **of, "option": f"balance_{round(100 * balance)}", "n": n, "sequence_overlap": None,
             "metrics": {metric: {"value": values[metric], "low": None, "high": None}
                         for metric in ("accuracy", "balanced_accuracy")},
             "classes": {label: {"recall": {"value": recall, "low": None, "high": None}}
@@ -136,10 +171,8 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
     if len(pairs) != 1:
         raise WeightsError(f"{args.weights}: {len(pairs)} sets of weights; expected one")
     loaded = pairs[0].loaded
-    if "logit_adjustment" in loaded.config:
-        raise WeightsError(f"{args.weights}: adjusted already; expected the run it came from")
-    training = training_record(loaded)
-    shift, trained = log_prior(training, loaded.label_names), trained_tau(training)
+    prior = log_prior(training_record(loaded), loaded.label_names)
+    carried = on_logits(loaded.config, loaded.label_names)
     content = {**provenance("eval.adjustment", arguments), "weights_sha256": weights_sha256(pairs)}
     entries: dict[str, Any] = {}
     asked = [(dataset, PROTOCOL)]
@@ -150,12 +183,12 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
         asked.append((stranger, STRANGER_PROTOCOL))
     for faces, protocol in asked:
         own = jobs(str(args.weights), faces, protocol)
-        predictions = predict(own, faces, protocol)
-        found = sweep(predictions, shift, trained)
+        predictions = adjusted(predict(own, faces, protocol), carried, -1)
+        found = sweep(predictions, prior)
         if faces is dataset:
-            content["tau"], content["standard_error"] = proposed(found, predictions, shift, trained)
-            content["taus"] = {f"{tau:g}": {k: v for k, v in values.items() if k != "recall"}
-                               for tau, values in found.items()}  # fmt: skip
+            content["balance"], content["standard_error"] = proposed(found, predictions, prior)
+            content["balances"] = {f"{b:g}": {k: v for k, v in values.items() if k != "recall"}
+                                   for b, values in found.items()}  # fmt: skip
         of = {key: predictions.attrs[key] for key in ("data", "protocol", "weights")}
         entries |= reports(faces.name, of, len(predictions), found)
     return {**content, "reports": entries}
@@ -166,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m eval.adjustment", description=(__doc__ or "").splitlines()[0]
     )
     add = parser.add_argument
-    add("--weights", type=Path, required=True, help="folder of a run, not adjusted yet")
+    add("--weights", required=True, help="weights, released or of a run")
     add("--data", type=Path, required=True, help="FER2013")
     add("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
     add("--stranger", type=Path, help="another data set, shown beside")
@@ -181,9 +214,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     (args.out / REPORT_FILE).write_text(dumps(content), encoding="utf-8")
     for name, entry in content["reports"].items():
         print(
-            f"{name:22}" + "".join(f"  {k} {v['value']:.4f}" for k, v in entry["metrics"].items())
+            f"{name:26}" + "".join(f"  {k} {v['value']:.4f}" for k, v in entry["metrics"].items())
         )
-    print(f"tau {content['tau']:g}")
+    print(f"balance {content['balance']:g} is within a standard error of the best")
 
 
 if __name__ == "__main__":

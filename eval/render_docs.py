@@ -269,23 +269,24 @@ def camera(summary: Summary) -> str:
 
 
 def adjustment(summary: Summary) -> str:
-    """What a share of the log prior off the logits does, at home and to strangers."""
+    """What answering for balanced accuracy does, at home and to strangers."""
     columns = ("accuracy", "balanced_accuracy")
     rows = []
     for data in ("ferplus", "fer2013"):
         prefix = f"{data}.public."
         found = {tuple(key.split(".")[2:4]) for key in summary if key.startswith(prefix)}
-        taus = sorted((weights, int(option[4:])) for weights, option in found
-                      if option.startswith("tau_"))  # fmt: skip
-        for weights, percent in taus:
-            home = f"{prefix}{weights}.tau_{percent}"
-            away = f"ckplus48.subject10.{weights}-{data}.tau_{percent}"
+        balances = sorted((weights, int(option.removeprefix("balance_")))
+                          for weights, option in found
+                          if option.startswith("balance_"))  # fmt: skip
+        for weights, percent in balances:
+            home = f"{prefix}{weights}.balance_{percent}"
+            away = f"ckplus48.subject10.{weights}-{data}.balance_{percent}"
             rows.append(
                 [f"{titles.method(weights)}, {titles.DATA[data]}, {percent / 100:g}",
                  *(_cell(summary, f"{place}.{column}", ".1p")
                    for place in (home, away) for column in columns)]
             )  # fmt: skip
-    header = ("share of the log prior off the logits", "PublicTest: accuracy, %", "balanced",
+    header = ("weight of balanced accuracy", "PublicTest: accuracy, %", "balanced",
               "CK+48, never seen: accuracy", "balanced")  # fmt: skip
     return _table(header, rows) if rows else NOT_YET
 

@@ -6,11 +6,11 @@ Keys are ``<data>.<protocol>.<weights>.<option>.<metric>``; each value has ``val
 ``high`` (95 % interval, null where there is none), ``n`` (predictions) and ``command``, and where
 there are several splits ``mean`` and ``sd`` over them. Metrics are those of ``metrics.json``, the
 recall of each class as ``recall_<label>``, and ``sequence_overlap``. What a camera delivers stands
-under the option ``camera_<condition>``, what taking the log prior off the logits does under
-``tau_<percent>``, the rows of an ablation under ``<plan>_<row>`` (means over runs, and differences
-to the first row), human raters under the weights ``one_rater``, plain counts (twins, training
-cost) under the protocol ``all`` or ``training``. Times of ``benchmarks`` stand under the data
-``faces`` and ``frame``, with the ``processor`` they were taken on; there ``n`` counts rounds.
+under the option ``camera_<condition>``, what answering for balanced accuracy does under
+``balance_<percent>``, the rows of an ablation under ``<plan>_<row>`` (means over runs, and
+differences to the first row), human raters under the weights ``one_rater``, plain counts (twins,
+training cost) under the protocol ``all`` or ``training``. Times of ``benchmarks`` stand under the
+data ``faces`` and ``frame``, with the ``processor`` they were taken on; there ``n`` counts rounds.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Make a trained run the embedded weights of the package.
 
     python -m train.release runs/ckplus48_paper/seed0 fer_cbam_paper.ckplus48
-    python -m train.release runs/base/public/ferplus fer_cbam_base.ferplus --tau 0.5
+    python -m train.release runs/base/public/ferplus fer_cbam_base.ferplus --balance 0.5
 
-``--tau`` has the logits lack that share of the log prior of the training labels (Menon et al. 2021,
-https://arxiv.org/abs/2007.07314, section 4.1), which a linear classifier carries in its bias: the
-weights then expect rare emotions more often than the training data held them. A share that the
-recipe trained for counts in. Calibrate after it: temperature and threshold of a run are not kept.
+``--balance`` has the logits answer for that mean of accuracy (0) and balanced accuracy (1), see
+``eval/adjustment.py``: the weights then find rare emotions more often than the training data held
+them. What training or an earlier release had on the logits is taken off first; weights that are
+released already may be given for a run. Calibrate after it: temperature and threshold of a run are
+not kept.
 
 Stored as float16, and read back to say what that changed; with ``--mantissa``, kernels keep fewer
 bits of each weight, which makes them smaller wherever they are compressed (wheels, git). The record
@@ -24,7 +25,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from eval.adjustment import log_prior, trained_tau
+from eval.adjustment import balance_shift, log_prior, on_logits
 from eval.predict import training_record
 from fer_cbam import hub, pretrained
 from fer_cbam.deploy.graph import add_graph
@@ -38,17 +39,17 @@ KEPT_KEYS = (
     "training",
     "temperature",
     "uncertain_below",
-    "logit_adjustment",
+    "balance",
 )
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", type=Path, help="folder of a finished run")
+    parser.add_argument("run", help="folder of a finished run, or weights released already")
     parser.add_argument("name", help="<arch>.<tag>")
     parser.add_argument(
-        "--tau", type=float,
-        help="logit adjustment in all, 0 for none (default: the recipe's own)",
+        "--balance", type=_share,
+        help="weight of balanced accuracy, 0 to 1 (default: the logits as they are)",
     )  # fmt: skip
     parser.add_argument(
         "--mantissa", type=int, default=MANTISSA, choices=range(4, MANTISSA + 1), metavar="BITS",
@@ -57,17 +58,19 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     folder = pretrained.EMBEDDED / args.name
     try:
-        print(release(args.run, args.name, folder, args.tau, args.mantissa))
+        print(release(args.run, args.name, folder, args.balance, args.mantissa))
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 
 def release(
-    run_dir: Path, name: str, folder: Path, tau: float | None = None, mantissa: int = MANTISSA
-) -> str:
+    run_dir: str | Path, name: str, folder: Path, balance: float | None = None,
+    mantissa: int = MANTISSA,
+) -> str:  # fmt: skip
     """Write the weights of a run to a folder of embedded weights; what was done, in words.
 
-    mantissa: the bits that kernels keep behind the leading one of each weight.
+    balance: weight of balanced accuracy in what the logits answer for, None to leave them as they
+    are. mantissa: the bits that kernels keep behind the leading one of each weight.
 
     Raises:
         WeightsError: the run is of another architecture, has no landmarks to align faces with, or
@@ -81,16 +84,13 @@ def release(
     extra |= alignment(extra.get("training", {}).get("data", ""))
     if "landmarks" not in extra:
         raise WeightsError(f"{run_dir}: no landmarks were measured for the data it was trained on")
-    trained = trained_tau(extra.get("training", {}))
     if extra.get("training", {}).get("recipe", {}).get("twins"):
         raise WeightsError(f"{run_dir}: trained on near-copies of test images (twins: true); "
                            "expected a run without")  # fmt: skip
-    tau = trained if tau is None else tau
-    if tau != trained:  # what was calibrated before was so for other logits
+    if balance is not None:  # what was calibrated before was so for other logits
         extra = {k: v for k, v in extra.items() if k not in ("temperature", "uncertain_below")}
-        adjust_logits(loaded, tau - trained)
-    if tau:
-        extra["logit_adjustment"] = tau
+        answer_for(loaded, balance)
+        extra["balance"] = balance
     stored_model = copy.deepcopy(loaded.model)
     if mantissa < MANTISSA:
         round_kernels(stored_model, mantissa)
@@ -107,15 +107,17 @@ def release(
     )
 
 
-def adjust_logits(loaded: hub.LoadedModel, tau: float) -> None:
-    """Subtract tau times the log prior of the training labels from the classifier's bias, in place.
+def answer_for(loaded: hub.LoadedModel, balance: float) -> None:
+    """Have the logits answer for this balance, in place: by the classifier's bias.
 
     Raises:
         WeightsError: config.json does not give the prior of every label, above 0.
     """
-    shift = log_prior(training_record(loaded), loaded.label_names)
+    labels = loaded.label_names
+    wanted = balance_shift(log_prior(training_record(loaded), labels), balance)
+    carried = on_logits(loaded.config, labels)
     bias = cast(nn.Linear, loaded.model.get_classifier()).bias
-    bias.data -= tau * torch.tensor([shift[label] for label in loaded.label_names])
+    bias.data += torch.tensor([wanted[label] - carried[label] for label in labels])
 
 
 def round_kernels(model: nn.Module, bits: int) -> None:
@@ -127,6 +129,13 @@ def round_kernels(model: nn.Module, bits: int) -> None:
             fraction, exponent = torch.frexp(parameter.data)  # in [0.5, 1): its first bit leads
             kept = torch.round(torch.ldexp(fraction, torch.tensor(bits + 1)))
             parameter.data = torch.ldexp(kept, exponent - (bits + 1))
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text}; expected a number from 0 to 1")
+    return value
 
 
 if __name__ == "__main__":

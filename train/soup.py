@@ -109,7 +109,7 @@ def _check_alike(one: hub.LoadedModel, first: hub.LoadedModel) -> None:
     if differs:
         raise WeightsError(f"{one.name}: other {', '.join(differs)} than {first.name}; expected "
                            "the same")  # fmt: skip
-    if "logit_adjustment" in one.config:
+    if "balance" in one.config:
         raise WeightsError(f"{one.name}: adjusted already; expected the run it came from")
 
 

@@ -1,9 +1,9 @@
 """Targets from teachers: what trained networks say of the faces that another one learns.
 
 Hinton et al. 2015, https://arxiv.org/abs/1503.02531, at temperature 1, averaged over the teachers
-and over a crop and its mirror. A teacher speaks for the labels as frequent as it met them: a share
-of the log prior that its training or release took off its logits is put back, for the student's
-recipe has a share of its own.
+and over a crop and its mirror. A teacher speaks for the labels as frequent as it met them: what its
+training or release has on its logits for the rare ones is taken off, for the student's recipe and
+release have theirs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from eval.adjustment import log_prior, trained_tau
+from eval.adjustment import on_logits
 from eval.predict import predict_logits
 from fer_cbam import pretrained
 from fer_cbam.decide import softmax
@@ -105,7 +105,7 @@ def teacher_probs(
     """Mean over teachers of their probabilities, each of a crop and its mirror; float32 ``(N, K)``.
 
     Raises:
-        WeightsError: a teacher's logits lack a share of a prior that its config.json does not give.
+        WeightsError: something is on a teacher's logits, and its config.json gives no prior.
     """
     total, cpu = np.zeros((len(crops), len(teachers[0].label_names))), torch.device("cpu")
     for teacher in teachers:
@@ -113,7 +113,8 @@ def teacher_probs(
         # Three digits are enough for a target.
         with torch.autocast("cpu", torch.bfloat16, enabled=amp and has_bf16(cpu)):
             logits = predict_logits(teacher, crops, "flip")
-        total += softmax(logits + taken_off(teacher))
+        carried = on_logits(teacher.config, teacher.label_names)
+        total += softmax(logits - np.array([carried[label] for label in teacher.label_names]))
     return (total / len(teachers)).astype(np.float32)
 
 
@@ -121,13 +122,3 @@ def mix(targets: np.ndarray, taught: np.ndarray, share: float) -> np.ndarray:
     """``(1 - share)`` targets + ``share`` taught; the teachers alone where there is no label."""
     labelled = targets.sum(1, keepdims=True) > 0
     return np.where(labelled, (1 - share) * targets + share * taught, taught).astype(np.float32)
-
-
-def taken_off(teacher: LoadedModel) -> np.ndarray:
-    """What training or release took off the logits of a teacher, ``(K,)``."""
-    training = teacher.config.get("training", {})
-    tau = teacher.config.get("logit_adjustment", trained_tau(training))
-    if not tau:
-        return np.zeros(len(teacher.label_names))
-    prior = log_prior(training, teacher.label_names)
-    return tau * np.array([prior[label] for label in teacher.label_names])

@@ -14,7 +14,7 @@ from fer_cbam import hub
 from fer_cbam.errors import WeightsError
 from fer_cbam.labels import LABEL_SETS
 from train.__main__ import label_prior
-from train.release import release
+from train.release import main, release
 
 LABELS = LABEL_SETS["fer2013"]
 PRIOR = {label: (i + 1) / 28 for i, label in enumerate(LABELS)}
@@ -49,40 +49,58 @@ def test_kernels_keep_as_many_bits_as_asked(run_dir, tmp_path):
         torch.testing.assert_close(stored[name].float(), expected, atol=0, rtol=0)
 
 
-def test_tau_takes_the_log_prior_off_the_logits(run_dir, tmp_path):
+def shift_between(one, other):
+    x = torch.rand(4, 1, 48, 48)
+    return hub.load_model(other).model(x) - hub.load_model(one).model(x)
+
+
+def lifted(balance):
+    """By hand: the log of what being right about a face of each label is worth."""
+    return torch.tensor([math.log(1 - balance + balance / (7 * PRIOR[k])) for k in LABELS])
+
+
+def test_balance_lifts_the_rare_labels(run_dir, tmp_path):
     calibrated = json.loads((run_dir / "config.json").read_text()) | {"temperature": 1.5}
     (run_dir / "config.json").write_text(json.dumps(calibrated))
     release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "kept")
     assert json.loads((tmp_path / "kept" / "config.json").read_text())["temperature"] == 1.5
-    release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out", tau=0.5)
-    x = torch.rand(4, 1, 48, 48)
-    shift = hub.load_model(tmp_path / "out").model(x) - hub.load_model(run_dir).model(x)
-    expected = torch.tensor([-0.5 * math.log(PRIOR[label]) for label in LABELS])
-    torch.testing.assert_close(shift, expected.expand(4, 7), atol=3e-3, rtol=0)
+    release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out", balance=0.5)
+    expected = lifted(0.5).expand(4, 7)
+    torch.testing.assert_close(
+        shift_between(run_dir, tmp_path / "out"), expected, atol=3e-3, rtol=0
+    )
     config = json.loads((tmp_path / "out" / "config.json").read_text())
-    assert config["logit_adjustment"] == 0.5 and "temperature" not in config
+    assert config["balance"] == 0.5 and "temperature" not in config
 
 
-def test_what_the_recipe_adjusted_counts_in(run_dir, tmp_path):
+def test_what_was_on_the_logits_goes_first(run_dir, tmp_path):
+    """By training, or by an earlier release; even of weights that are put in their own place."""
     config = json.loads((run_dir / "config.json").read_text())
     config["training"]["recipe"] = {"logit_adjustment": 0.5}
     (run_dir / "config.json").write_text(json.dumps(config))
-    x = torch.rand(4, 1, 48, 48)
-    for tau, expected in ((None, 0.5), (0.75, 0.75), (0.0, None)):
-        release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out", tau=tau)
-        written = json.loads((tmp_path / "out" / "config.json").read_text())
-        assert written.get("logit_adjustment") == expected
-        shift = hub.load_model(tmp_path / "out").model(x) - hub.load_model(run_dir).model(x)
-        more = (0.5 if tau is None else tau) - 0.5
-        log_prior = torch.tensor([-more * math.log(PRIOR[label]) for label in LABELS])
-        torch.testing.assert_close(shift, log_prior.expand(4, 7), atol=3e-3, rtol=0)
+    out = tmp_path / "out"
+    release(run_dir, "fer_cbam_tiny.fer2013", out)
+    assert "balance" not in json.loads((out / "config.json").read_text())
+    trained = torch.tensor([-0.5 * math.log(PRIOR[label]) for label in LABELS])
+    for balance in (0.75, 0.25, 0.0):
+        release(out, "fer_cbam_tiny.fer2013", out, balance=balance)
+        assert json.loads((out / "config.json").read_text())["balance"] == balance
+        expected = (lifted(balance) - trained).expand(4, 7)
+        torch.testing.assert_close(shift_between(run_dir, out), expected, atol=6e-3, rtol=0)
 
 
-def test_tau_needs_the_prior(run_dir, tmp_path):
+def test_balance_needs_the_prior(run_dir, tmp_path):
     path = run_dir / "config.json"
     path.write_text(path.read_text().replace('"prior"', '"other"'))
     with pytest.raises(WeightsError, match="expected a share above 0 for each of anger"):
-        release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out", tau=0.5)
+        release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out", balance=0.5)
+
+
+@pytest.mark.parametrize("balance", ["1.5", "-0.1", "nan", "half"])
+def test_a_balance_beyond_its_range_is_refused(run_dir, balance, capsys):
+    with pytest.raises(SystemExit):
+        main([str(run_dir), "fer_cbam_tiny.fer2013", "--balance", balance])
+    assert "argument --balance" in capsys.readouterr().err
 
 
 def test_a_run_on_near_copies_of_test_images_is_refused(run_dir, tmp_path):

@@ -117,7 +117,7 @@ def test_finished_runs_are_averaged(tmp_path, capsys):
     ({"record": {"images": 8}}, "other images"),
     ({"record": {"recipe": {"logit_adjustment": 0.5}}}, "other logit_adjustment"),
     ({"arch": "fer_cbam_paper"}, "other architecture"),
-    ({"logit_adjustment": 0.5}, "adjusted already"),
+    ({"balance": 0.5}, "adjusted already"),
 ])  # fmt: skip
 def test_runs_that_have_no_mean_are_named(tmp_path, other, message):
     first, second = saved(tmp_path / "a"), saved(tmp_path / "b", **other)

@@ -89,26 +89,26 @@ def test_teachers_are_asked_once(tmp_path, source, monkeypatch):
     assert not np.array_equal(first[0][rows], other[0][rows])
 
 
-def test_what_release_took_off_is_put_back(tmp_path, source):
-    """A teacher says the same before and after a share of the log prior went off its logits."""
+def test_what_release_put_on_is_taken_off(tmp_path, source):
+    """A teacher says the same before and after its logits were made to answer for balance."""
     labels, prior = ("anger", "fear"), {"anger": 0.9, "fear": 0.1}
     crops = [sample.pixels for sample in source.faces.samples]
     record = {"training": {"data": "a", "prior": prior}}
     plain, adjusted = small(2), small(2)
     hub.save_model(plain, tmp_path / "plain", labels, record)
     with torch.no_grad():
-        adjusted.head.fc.bias -= 0.5 * torch.log(torch.tensor([0.9, 0.1]))
-    hub.save_model(adjusted, tmp_path / "off", labels, {**record, "logit_adjustment": 0.5})
+        adjusted.head.fc.bias += torch.log(0.5 + 0.5 / (2 * torch.tensor([0.9, 0.1])))
+    hub.save_model(adjusted, tmp_path / "on", labels, {**record, "balance": 0.5})
     before, after = (
         teacher_probs(load_teachers([tmp_path / name], labels), crops, amp=False)
-        for name in ("plain", "off")
+        for name in ("plain", "on")
     )
     np.testing.assert_allclose(after, before, atol=1e-6)
-    config = json.loads((tmp_path / "off" / "config.json").read_text())
+    config = json.loads((tmp_path / "on" / "config.json").read_text())
     del config["training"]["prior"]
-    (tmp_path / "off" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "on" / "config.json").write_text(json.dumps(config))
     with pytest.raises(WeightsError, match="prior"):
-        teacher_probs(load_teachers([tmp_path / "off"], labels), crops)
+        teacher_probs(load_teachers([tmp_path / "on"], labels), crops)
 
 
 def test_embedded_weights_teach_by_their_architecture(tmp_path, source):
