@@ -32,7 +32,7 @@ def test_stored_as_float16_with_alignment_and_record(run_dir, tmp_path):
     said = release(run_dir, "fer_cbam_tiny.fer2013", tmp_path / "out")
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert len(config["landmarks"]) == 5
-    assert config["training"]["prior"] == PRIOR and "logit_adjustment" not in config
+    assert config["training"]["prior"] == PRIOR and "balance" not in config
     assert "bytes, logits differ by at most" in said
     x = torch.rand(4, 1, 48, 48)
     stored, original = (hub.load_model(d).model(x) for d in (tmp_path / "out", run_dir))
