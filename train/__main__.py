@@ -31,11 +31,11 @@ from fer_cbam.data.protocols import Split, protocol_splits, validation_part, wit
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train import distributed
+from train.distill import lessons
 from train.examples import Source, make_examples, read_source, with_detected
 from train.heads import classifier_rows, one_head, start_from
 from train.recipe import Recipe, read_recipe
 from train.refit import fit_split, used_positions
-from train.teachers import with_teachers
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -98,14 +98,14 @@ def train_split(
     make = functools.partial(make_model, recipe, source)
     preprocess = make_preprocess(make(), source)
     train, held_out = held_out_part(recipe, source.faces, split, args.protocol)
-    taught = with_teachers(source, train, args.teacher, recipe.distill, args.out, recipe.amp)
+    taught, tutor = lessons(recipe, source, train, args.teacher, args.out, preprocess)
     examples = make_examples(taught, preprocess)
     if recipe.augment.detected:
         examples = with_detected(examples, source, train, preprocess, args.out)
     held = 0 if held_out is None else len(held_out)
     print(f"{split.name}: {len(train)} to train on, {held} held out"
           f"{', then with them' if recipe.refit else ''}", flush=True)  # fmt: skip
-    model = fit_split(make, recipe, examples, train, held_out, run_dir, args.resume, device)
+    model = fit_split(make, recipe, examples, train, held_out, run_dir, args.resume, device, tutor)
     if distributed.rank() != 0:
         return
     used = used_positions(recipe, train, held_out)

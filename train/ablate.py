@@ -35,12 +35,12 @@ from fer_cbam.data.protocols import Split, protocol_splits, twins_across, valida
 from fer_cbam.errors import FerError
 from train.__main__ import held_out_part, make_model, make_preprocess
 from train.checkpoint import CHECKPOINT_FILE
+from train.distill import lessons
 from train.examples import Examples, Source, make_examples, read_source, with_detected
 from train.loop import predict
 from train.losses import head_columns
 from train.recipe import Recipe, RecipeError, parse_recipe
 from train.refit import fit_split
-from train.teachers import with_teachers
 
 RESULT_FILE = "result.json"
 
@@ -131,11 +131,11 @@ def measure(
     train, held_out = held_out_part(recipe, source.faces, split, plan.protocol)
     teachers = [Path(teacher) for teacher in plan.teachers] if recipe.distill else []
     out = folder.parents[1]
-    taught = with_teachers(source, train, teachers, recipe.distill, out, recipe.amp)
+    taught, tutor = lessons(recipe, source, train, teachers, out, preprocess)
     examples = make_examples(taught, preprocess)
     if recipe.augment.detected:
         examples = with_detected(examples, source, train, preprocess, out)
-    model = fit_split(make, recipe, examples, train, held_out, folder, resume=True)
+    model = fit_split(make, recipe, examples, train, held_out, folder, True, tutor=tutor)
     twin = twins_across(source.faces)[measured]
     result = scores(model, recipe, examples, measured, twin, source)
     if stranger is not None:

@@ -20,6 +20,7 @@ from train import distributed
 from train.activations import vectorise_elu
 from train.augment import augment, mixup, shrink
 from train.checkpoint import load_checkpoint, save_checkpoint
+from train.distill import Tutor
 from train.examples import Examples
 from train.history import Row, TensorBoard, write_history
 from train.losses import Columns, cross_entropy, head_columns, hits, logit_shift
@@ -44,6 +45,7 @@ class Run:
     ema: ModelEmaV3 | None
     device: torch.device
     parallel: nn.Module
+    tutor: Tutor | None = None
     epoch: int = 0
     steps: int = 0
     best_loss: float = float("inf")
@@ -93,6 +95,7 @@ def fit(
     run_dir: Path,
     resume: bool = False,
     device: torch.device | None = None,
+    tutor: Tutor | None = None,
 ) -> nn.Module:
     """Train a model by a recipe; the model returned holds the weights that are kept.
 
@@ -104,6 +107,7 @@ def fit(
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     run = set_up(model, recipe, len(train), device or torch.device("cpu"))
+    run.tutor = None if tutor is None else tutor.to(run.device)
     state = load_checkpoint(run_dir, dataclasses.asdict(recipe)) if resume else None
     if state is not None:
         run.restore(state)
@@ -169,6 +173,9 @@ def train_epoch(run: Run, train: Examples) -> Row:
             x, target_probs = mixup(x, target_probs, recipe.mixup, generator)
         x = x.to(run.device, memory_format=torch.channels_last)
         target_probs = target_probs.to(run.device)
+        if run.tutor is not None:
+            with torch.autocast(run.device.type, torch.bfloat16, enabled=_use_bf16(run)):
+                target_probs = run.tutor(x, target_probs)
         run.optimizer.zero_grad(set_to_none=True)
         logits, loss = _gradients(run, x, target_probs, shift, heads)
         run.optimizer.step()

@@ -79,7 +79,8 @@ class Recipe:
     as common ones at 1. sam: radius of sharpness-aware minimisation (``train/sam.py``), 0 for none.
     heads: label sets learnt
     together, empty for the data set's own. distill: share of the target that comes from the
-    teachers of ``--teacher``.
+    teachers of ``--teacher``; distill_views: they are asked at every step about the images as the
+    network gets them (``train/distill.py``), not once about the crops.
     twins: train on images of FER2013 that have a near-copy in PublicTest or PrivateTest too, to
     measure what that leak gives; such a run cannot be released.
     sizes: first epoch -> side that images are shrunk to from then on (progressive resizing), empty
@@ -117,6 +118,7 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
     heads: list[Head] = field(default_factory=list)
     distill: float = 0.0
+    distill_views: bool = False
     twins: bool = False
     sizes: dict[int, int] = field(default_factory=dict)
     soup: int = 1
@@ -139,6 +141,8 @@ class Recipe:
             )
         if not 0 <= self.distill <= 1:
             raise RecipeError(f"distill: {self.distill}; expected a share in [0, 1]")
+        if self.distill_views and not self.distill:
+            raise RecipeError("distill_views without distill; expected the teachers' share")
         if not all(type(v) is int and v > 0 for pair in self.sizes.items() for v in pair):
             raise RecipeError(
                 f"sizes: {self.sizes}; expected epoch: side, such as {{1: 32, 20: 48}}"

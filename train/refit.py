@@ -13,6 +13,7 @@ from torch import nn
 from eval.history import WATCHED
 from fer_cbam.errors import FerError
 from train.checkpoint import load_checkpoint
+from train.distill import Tutor
 from train.examples import Examples
 from train.loop import fit
 from train.recipe import Recipe
@@ -28,6 +29,7 @@ def fit_split(
     run_dir: Path,
     resume: bool = False,
     device: torch.device | None = None,
+    tutor: Tutor | None = None,
 ) -> nn.Module:
     """Train on a split by its recipe; the model returned holds the weights that are kept.
 
@@ -35,7 +37,8 @@ def fit_split(
     with all of the training side, for as many epochs at the same learning rates from the same
     initial weights, in ``run_dir``. With ``soup`` they are the mean of several runs' weights.
 
-    make: an untrained model. train, held_out: positions in examples.
+    make: an untrained model. train, held_out: positions in examples. tutor: of recipes with
+    ``distill_views``.
     """
     watched = None if held_out is None else examples.take(held_out)
 
@@ -43,7 +46,7 @@ def fit_split(
         recipe: Recipe, chosen: Examples, watched: Examples | None, folder: Path
     ) -> nn.Module:
         torch.manual_seed(recipe.seed)
-        return fit(make(), recipe, chosen, watched, folder, resume, device)
+        return fit(make(), recipe, chosen, watched, folder, resume, device, tutor)
 
     if recipe.soup > 1:
         chosen = examples.take(train)

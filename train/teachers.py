@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from eval.adjustment import on_logits
 from eval.predict import predict_logits
@@ -44,14 +45,13 @@ def with_teachers(
         FerError: a share and no teacher, or the other way round; a teacher of other labels.
         WeightsError: a teacher's weights are missing or damaged.
     """
-    if bool(teachers) != (share > 0):
-        raise FerError(f"distill: {share} with {len(teachers)} teachers; expected both or neither")
+    check_teachers(teachers, share)
     if not teachers:
         return source
     crops = [source.faces.samples[i].pixels for i in rows]
     targets = []
     for name, labels, own in zip(source.names, source.label_names, source.targets, strict=True):
-        heads = load_teachers([_of_head(teacher, name) for teacher in teachers], labels)
+        heads = load_teachers([of_head(teacher, name) for teacher in teachers], labels)
         path = folder / f"taught.{_lesson(heads, crops, amp)}.npy"
         if path.is_file():
             taught = np.load(path, allow_pickle=False)
@@ -59,12 +59,21 @@ def with_teachers(
             taught = teacher_probs(heads, crops, amp)
             save_array(path, taught)
         mixed = own.copy()
-        mixed[rows] = mix(own[rows], taught, share)
+        mixed[rows] = mix(torch.from_numpy(own[rows]), torch.from_numpy(taught), share).numpy()
         targets.append(mixed)
     return replace(source, targets=tuple(targets))
 
 
-def _of_head(teacher: Path, head: str) -> str | Path:
+def check_teachers(teachers: Sequence[Path], share: float) -> None:
+    """
+    Raises:
+        FerError: a share and no teacher, or the other way round.
+    """
+    if bool(teachers) != (share > 0):
+        raise FerError(f"distill: {share} with {len(teachers)} teachers; expected both or neither")
+
+
+def of_head(teacher: Path, head: str) -> str | Path:
     """A teacher's weights of one head; a folder of that name goes before embedded ones."""
     embedded = f"{teacher}.{head}"
     if not teacher.is_dir() and embedded in pretrained.embedded_names():
@@ -118,7 +127,9 @@ def teacher_probs(
     return (total / len(teachers)).astype(np.float32)
 
 
-def mix(targets: np.ndarray, taught: np.ndarray, share: float) -> np.ndarray:
-    """``(1 - share)`` targets + ``share`` taught; the teachers alone where there is no label."""
-    labelled = targets.sum(1, keepdims=True) > 0
-    return np.where(labelled, (1 - share) * targets + share * taught, taught).astype(np.float32)
+def mix(targets: Tensor, taught: Tensor, share: float) -> Tensor:
+    """``(1 - share)`` targets + ``share`` taught, ``(N, K)``, for one head; the teachers alone for
+    what is not labelled: rows that sum to less than 1, as where a labelled face was mixed with one
+    that is not."""
+    kept = (1 - share) * targets
+    return kept + (1 - kept.sum(1, keepdim=True)) * taught

@@ -38,6 +38,7 @@ def test_the_paper_recipe_is_the_paper_s():
     [
         ("model: m\nlearning_rate: 1", "unknown key 'learning_rate'; expected one of: model"),
         ("model: m\nlr: fast", "lr: 'fast'; expected float"),
+        ("model: m\nvalidation: 0.1\ndistill_views: true", "expected the teachers' share"),
         ("model: m\nepochs: 2.5", "epochs: 2.5; expected int"),
         ("model: m\nepochs: true", "epochs: True; expected int"),
         ("model: m\namp: 1", "amp: 1; expected bool"),
