@@ -6,19 +6,23 @@ import dataclasses
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 
-from fer_cbam import hub
+from fer_cbam import data, hub
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from tests.train.networks import small
 from tests.train.test_stopping import Line
+from tests.train.test_training import arguments
+from train.__main__ import main
 from train.distill import Teacher, Tutor, lessons
 from train.examples import Examples
 from train.heads import one_head
 from train.loop import fit
 from train.recipe import Recipe
+from train.refit import fit_split
 
 PRIOR = {"anger": 0.7, "happiness": 0.2, "sadness": 0.1}
 RECIPE = Recipe("line", epochs=2, batch_size=4, schedule="constant", optimizer="sgd", lr=0.1,
@@ -90,13 +94,27 @@ def test_a_student_learns_from_the_images_that_it_sees(tmp_path):
     soft = 0.5 * hard + 0.5 * torch.tensor([0.25, 0.75])
     tutor = Tutor([Teacher([Same()], [2], torch.zeros(2))], share=0.5)
     plain = dataclasses.replace(RECIPE, distill=0.0, distill_views=False)
-    torch.manual_seed(0)
-    taught = fit(Line(), RECIPE, Examples(x, hard, (2,)), None, tmp_path / "a", tutor=tutor)
+    faces, rows = Examples(x, hard, (2,)), np.arange(8)
+    taught = fit_split(Line, RECIPE, faces, rows, None, tmp_path / "a", tutor=tutor)
     torch.manual_seed(0)
     expected = fit(Line(), plain, Examples(x, soft, (2,)), None, tmp_path / "b")
     for ours, theirs in zip(taught.parameters(), expected.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
     assert sum(len(batch) for batch in seen) == 2 * 8
+
+
+def test_the_script_asks_the_teachers_while_it_trains(tiny_ckplus, tmp_path, monkeypatch):
+    arch = "model: fer_cbam_paper\nmodel_args: {channels: [8, 8, 16]}\n"
+    recipe, teacher = tmp_path / "views.yaml", tmp_path / "teacher"
+    recipe.write_text(f"{arch}epochs: 1\nbatch_size: 16\nschedule: constant\nvalidation: 0.2\n"
+                      "distill: 0.5\ndistill_views: true\n")  # fmt: skip
+    network = timm.create_model("fer_cbam_paper", num_classes=7, channels=(8, 8, 16))
+    hub.save_model(network, teacher / "ckplus48", data.load(tiny_ckplus).label_names)
+    asked, forward = [], Tutor.forward
+    monkeypatch.setattr(Tutor, "forward", lambda *args: asked.append(args) or forward(*args))
+    main([*arguments(recipe, tiny_ckplus, tmp_path / "out"), "--teacher", str(teacher)])
+    assert len(asked) == 98 * 8 // 10 * 8 // 10 // 16  # batches of what is trained on
+    assert not list((tmp_path / "out").glob("taught*"))
 
 
 def test_without_views_the_targets_are_mixed_once(run, source, tmp_path):
