@@ -84,13 +84,14 @@ def balance_shift(prior: Shift, balance: float) -> dict[str, float]:
 def on_logits(config: Mapping[str, Any], label_names: Sequence[str]) -> dict[str, float]:
     """What the logits of these weights carry beyond the log posterior, from release or training.
 
-    config: config.json of the weights; ``balance`` in it is release's, and has replaced training's.
+    config: config.json of the weights; ``balance`` in it is release's, and has replaced training's,
+    as did ``logit_adjustment``, the share of the log prior that earlier releases took off.
 
     Raises:
         WeightsError: something is on them, and the weights do not say the prior.
     """
     training = config.get("training", {})
-    tau = trained_tau(training)
+    tau = config.get("logit_adjustment", trained_tau(training))
     if "balance" in config:
         return balance_shift(log_prior(training, label_names), config["balance"])
     if tau:

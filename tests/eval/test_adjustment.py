@@ -69,6 +69,8 @@ def test_what_training_or_release_put_on_the_logits():
     assert of == pytest.approx({k: -0.5 * math.log(v) for k, v in PRIOR.items()})
     of = a.on_logits({"training": record, "balance": 1.0}, LABELS)  # in place of training's
     assert of == pytest.approx({k: -math.log(3 * v) for k, v in PRIOR.items()})
+    of = a.on_logits({"training": record, "logit_adjustment": 0.25}, LABELS)  # earlier releases
+    assert of == pytest.approx({k: -0.25 * math.log(v) for k, v in PRIOR.items()})
     assert a.on_logits({}, LABELS) == dict.fromkeys(LABELS, 0.0)
     with pytest.raises(WeightsError, match="training prior: nothing of anger"):
         a.on_logits({"balance": 0.5}, LABELS)
