@@ -30,7 +30,8 @@ from fer_cbam.errors import DataError, FerError, WeightsError
 from fer_cbam.hub import load_model
 
 REPORT_FILE = "cost.json"
-LABELS_MILLIONS = 0.01  # multiply-adds by which classifiers of our label sets differ, and more
+# Multiply-adds by which networks may differ and be one: a label in a classifier is a few hundred.
+LABELS_MILLIONS = 0.01
 NOTHING: Mapping[str, float] = {"epochs": 0, "images_seen": 0, "core_hours": 0.0}
 
 

@@ -74,6 +74,15 @@ def test_rounds_before_from_a_report(save_weights, tmp_path):
     assert (counts["epochs"], counts["images_seen"]) == (4, 4000)
     assert counts["core_hours"] == pytest.approx(1.0)
     assert counts["multiply_adds_millions"] == first["multiply_adds_millions"]
+    millions = first["multiply_adds_millions"]
+    one_label_more = {"counts": {**first, "multiply_adds_millions": millions + 320e-6}}
+    (tmp_path / "labels.json").write_text(json.dumps(one_label_more))
+    cost.main([*run, "--after", str(tmp_path / "labels.json"), "--out", str(out)])
+    assert json.loads(report.read_text())["counts"] == counts
+    wider = {"counts": {**first, "multiply_adds_millions": millions + 0.02}}
+    (tmp_path / "wider.json").write_text(json.dumps(wider))
+    with pytest.raises(SystemExit, match="million multiply-adds; expected"):
+        cost.main([*run, "--after", str(tmp_path / "wider.json"), "--out", str(out)])
     other = {"counts": {**first, "multiply_adds_millions": 1.5}}
     (tmp_path / "other.json").write_text(json.dumps(other))
     with pytest.raises(SystemExit, match=r"1\.5 million multiply-adds; expected"):
