@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from eval.adjustment import on_logits
 from fer_cbam.errors import FerError
 from fer_cbam.hub import LoadedModel
 from train.examples import Source
@@ -37,11 +38,15 @@ def one_head(model: nn.Module, rows: slice) -> nn.Module:
 def start_from(model: nn.Module, loaded: LoadedModel, label_names: Sequence[Sequence[str]]) -> None:
     """Copy weights into a model of the same architecture; of the classifier, rows of equal labels.
 
-    Rows of labels that the weights do not know keep their random values.
+    Rows of labels that the weights do not know keep their random values. What training or release
+    has on the logits for rare labels is taken off: the recipe has its own, and a release that only
+    weighs anew leaves what starts from it as it is.
 
     Raises:
         FerError: another architecture, or tensors of other shapes.
+        WeightsError: something is on the logits, and config.json gives no prior.
     """
+    carried = on_logits(loaded.config, loaded.label_names)
     state = loaded.model.state_dict()
     classifier = cast(Any, model).pretrained_cfg["classifier"]
     rows = {
@@ -59,4 +64,5 @@ def start_from(model: nn.Module, loaded: LoadedModel, label_names: Sequence[Sequ
             if label in position:
                 for name, values in rows.items():
                     own[name][i] = values[position[label]]
+                own[f"{classifier}.bias"][i] -= carried[label]
     model.load_state_dict({**own, **state})

@@ -55,3 +55,15 @@ def test_start_takes_rows_of_equal_labels(tmp_path):
     assert all(torch.equal(after[n], given[n]) for n in body)
     with pytest.raises(FerError, match="does not fit"):
         start_from(timm.create_model("fer_cbam_paper", num_classes=2), loaded, [("a", "b")])
+
+
+def test_start_takes_off_what_release_has_put_on_the_classifier(tmp_path):
+    labels, prior = ("anger", "happiness"), {"anger": 0.2, "happiness": 0.8}
+    # A balance of 0.5 multiplies a probability by 0.5 + 0.5 / (2 * prior): by 1.75 and by 0.8125.
+    extra = {"balance": 0.5, "training": {"prior": prior}}
+    hub.save_model(small(2), tmp_path, labels, extra, dtype=torch.float32)
+    loaded, model = hub.load_model(tmp_path), small(3, seed=1)
+    start_from(model, loaded, [("happiness", "surprise", "anger")])
+    given, after = loaded.model.get_classifier().bias, model.get_classifier().bias
+    assert after[2].item() == pytest.approx(given[0].item() - np.log(1.75), abs=1e-6)
+    assert after[0].item() == pytest.approx(given[1].item() - np.log(0.8125), abs=1e-6)
