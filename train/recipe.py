@@ -86,7 +86,8 @@ class Recipe:
     sizes: first epoch -> side that images are shrunk to from then on (progressive resizing), empty
     for the input size throughout. init: weights to start from, as ``--weights`` of eval takes them.
     soup: runs from there, with different seeds, whose weights are averaged (``train/soup.py``),
-    1 for an ordinary run.
+    1 for an ordinary run. start_share: share of the weights to start from in those that are kept
+    (``train/soup.py``).
     """
 
     model: str
@@ -122,6 +123,7 @@ class Recipe:
     twins: bool = False
     sizes: dict[int, int] = field(default_factory=dict)
     soup: int = 1
+    start_share: float = 0.0
 
     def __post_init__(self) -> None:
         _check("keep", self.keep, ("best", "last"))
@@ -151,6 +153,11 @@ class Recipe:
             raise RecipeError(
                 f"soup: {self.soup} runs, init {self.init!r}, refit {self.refit}; expected one, or "
                 "more with weights to start from and without refit"
+            )
+        if not 0 <= self.start_share < 1 or (self.start_share and not self.init):
+            raise RecipeError(
+                f"start_share: {self.start_share}, init {self.init!r}; expected a share in [0, 1), "
+                "above 0 only with weights to start from"
             )
         if not 0 <= self.validation < 1:
             raise RecipeError(f"validation: {self.validation}; expected a share in [0, 1)")

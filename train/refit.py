@@ -17,7 +17,7 @@ from train.distill import Tutor
 from train.examples import Examples
 from train.loop import fit
 from train.recipe import Recipe
-from train.soup import fit_soup
+from train.soup import fit_soup, with_start
 
 
 def fit_split(
@@ -35,11 +35,19 @@ def fit_split(
 
     With ``refit`` the run that watches the held-out part stands in ``run_dir/watched``, and that
     with all of the training side, for as many epochs at the same learning rates from the same
-    initial weights, in ``run_dir``. With ``soup`` they are the mean of several runs' weights.
+    initial weights, in ``run_dir``. With ``soup`` they are the mean of several runs' weights, with
+    ``start_share`` some of the initial weights remains in them.
 
     make: an untrained model. train, held_out: positions in examples. tutor: of recipes with
     ``distill_views``.
     """
+    if recipe.start_share:
+        torch.manual_seed(recipe.seed)
+        start = make().state_dict()
+        rest = dataclasses.replace(recipe, start_share=0.0)
+        model = fit_split(make, rest, examples, train, held_out, run_dir, resume, device, tutor)
+        model.load_state_dict(with_start(start, model.state_dict(), recipe.start_share))
+        return model
     watched = None if held_out is None else examples.take(held_out)
 
     def trained(

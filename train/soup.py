@@ -5,6 +5,11 @@ are fine-tuned from the same weights mostly end in one basin, where their mean c
 each of them, and is as fast as one. Runs from random weights share no basin: a recipe without
 ``init`` is refused.
 
+The start itself lies in that basin too: what a fine-tuned network forgot of it comes back, at no
+price for what it learnt, when a share of the start's weights is put into those that are kept
+(``start_share`` of a recipe; Wortsman et al. 2022, "Robust fine-tuning of zero-shot models",
+https://arxiv.org/abs/2109.01903).
+
 Finished runs, of which one went on from another or all from the same, are averaged by
 
     python -m train.soup runs/base_third/public/ferplus runs/base_fifth/public/ferplus \
@@ -63,6 +68,19 @@ def mean_state(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         if value.is_floating_point()
         else value.clone()
         for name, value in states[0].items()
+    }
+
+
+def with_start(
+    start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """``share`` of each tensor of the start and the rest of the trained one, running statistics
+    too; of counts (integers) the trained one."""
+    return {
+        name: torch.lerp(value, start[name].to(value), share)
+        if value.is_floating_point()
+        else value.clone()
+        for name, value in trained.items()
     }
 
 

@@ -67,6 +67,40 @@ def test_a_finished_run_is_not_trained_again(examples, tmp_path):
     assert all(torch.equal(value, whole[name]) for name, value in again.items())
 
 
+@pytest.mark.parametrize("soup", [1, 2])
+def test_a_share_of_the_start_remains(soup, examples, tmp_path):
+    recipe = dataclasses.replace(RECIPE, soup=soup)
+    train = np.arange(16)
+    whole = fit_split(Line, recipe, examples, train, None, tmp_path / "a").state_dict()
+    fifth = dataclasses.replace(recipe, start_share=0.2)
+    kept = fit_split(Line, fifth, examples, train, None, tmp_path / "b").state_dict()
+    start = Line().state_dict()
+    for name in ("fc.weight", "fc.bias", "norm.weight", "norm.running_mean", "norm.running_var"):
+        assert not torch.equal(whole[name], start[name]), f"{name}: was not trained"
+        expected = 0.2 * start[name].double() + 0.8 * whole[name].double()
+        torch.testing.assert_close(kept[name].double(), expected, rtol=1e-6, atol=1e-7)
+    assert kept["norm.num_batches_tracked"] == whole["norm.num_batches_tracked"] > 0
+
+
+def test_the_start_is_of_the_first_runs_seed(examples, tmp_path):
+    """Rows of the classifier that the weights to start from do not have are drawn."""
+
+    def make():
+        model = Line()
+        nn.init.normal_(model.fc.weight)
+        return model
+
+    recipe = dataclasses.replace(RECIPE, soup=1, start_share=0.5)
+    train = np.arange(16)
+    kept = fit_split(make, recipe, examples, train, None, tmp_path / "b").state_dict()
+    torch.manual_seed(recipe.seed)
+    start = make()
+    first = {name: value.clone() for name, value in start.state_dict().items()}
+    plain = dataclasses.replace(recipe, start_share=0.0)
+    trained = fit(start, plain, examples.take(train), None, tmp_path / "a").state_dict()
+    torch.testing.assert_close(kept["fc.weight"], (first["fc.weight"] + trained["fc.weight"]) / 2)
+
+
 def test_mean_by_hand():
     mean = mean_state([
         {"w": torch.tensor([1.0, -2.0]), "n": torch.tensor(7)},
@@ -110,6 +144,14 @@ def test_finished_runs_are_averaged(tmp_path, capsys):
         **RECORD, "config": "two.yaml", "soup": ["one.yaml", "two.yaml"]
     }  # fmt: skip
     assert mean.config["landmarks"] == landmarks and mean.label_names == ("a", "b")
+
+
+@pytest.mark.parametrize("settings", [
+    {"start_share": 1.0, "init": "x"}, {"start_share": -0.1, "init": "x"}, {"start_share": 0.2},
+])  # fmt: skip
+def test_a_share_of_no_start_is_refused(settings):
+    with pytest.raises(RecipeError, match="start_share: "):
+        Recipe("line", schedule="constant", **settings)
 
 
 @pytest.mark.parametrize(("other", "message"), [
