@@ -5,10 +5,9 @@ are fine-tuned from the same weights mostly end in one basin, where their mean c
 each of them, and is as fast as one. Runs from random weights share no basin: a recipe without
 ``init`` is refused.
 
-The start itself lies in that basin too: what a fine-tuned network forgot of it comes back, at no
-price for what it learnt, when a share of the start's weights is put into those that are kept
-(``start_share`` of a recipe; Wortsman et al. 2022, "Robust fine-tuning of zero-shot models",
-https://arxiv.org/abs/2109.01903).
+Where the start lies in that basin too, a share of its weights in those that are kept brings back
+some of what a fine-tuned network forgot (``start_share`` of a recipe; Wortsman et al. 2022, "Robust
+fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903).
 
 Finished runs, of which one went on from another or all from the same, are averaged by
 
