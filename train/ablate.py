@@ -39,7 +39,7 @@ from train.distill import lessons
 from train.examples import Examples, Source, make_examples, read_source, with_detected
 from train.loop import predict
 from train.losses import head_columns
-from train.recipe import Recipe, RecipeError, parse_recipe
+from train.recipe import Recipe, RecipeError, merged, parse_recipe
 from train.refit import fit_split
 
 RESULT_FILE = "result.json"
@@ -69,15 +69,6 @@ class Plan:
 
     def recipe_of(self, row: str) -> Recipe:
         return parse_recipe(merged(self.recipe, self.rows[row]))
-
-
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe with changes; objects in it are merged key by key."""
-    result = dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = merged(result[key], value) if both else value
-    return result
 
 
 def read_plan(path: Path) -> Plan:

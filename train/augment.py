@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from train.camera import resize, through_camera
 from train.draws import uniform
 from train.recipe import Augment, RecipeError
+from train.styles import mix_amplitudes
 
 
 def affine_matrices(config: Augment, n: int, generator: Generator) -> Tensor:
@@ -57,6 +58,8 @@ def augment(
         matrices = torch.where(chosen.view(n, 1, 1), compose(detected, matrices), matrices)
     grid = F.affine_grid(matrices, list(x.shape), align_corners=False)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    if config.amplitude:
+        x = mix_amplitudes(x, config.amplitude, generator)
     if config.brightness or config.contrast:
         factor = uniform(generator, n, 1 - config.contrast, 1 + config.contrast).view(n, 1, 1, 1)
         offset = uniform(generator, n, -config.brightness, config.brightness).view(n, 1, 1, 1)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from fer_cbam.errors import FerError
-from train.recipe import Recipe
+from train.recipe import Recipe, merged
 
 CHECKPOINT_FILE = "checkpoint.pt"
 
@@ -50,7 +50,8 @@ def load_checkpoint(run_dir: Path, recipe: dict[str, Any]) -> dict[str, Any] | N
     state = torch.load(path, map_location="cpu", weights_only=True)
     # What recipes could not say yet when the run began was left at its default.
     defaults = dataclasses.asdict(Recipe("", schedule="constant"))
-    begun = {key: state["recipe"].get(key, defaults.get(key)) for key in recipe}
+    whole = merged(defaults, state["recipe"])
+    begun = {key: whole[key] for key in recipe}
     if begun != recipe:
         changed = sorted(key for key in recipe if begun[key] != recipe[key])
         raise FerError(

@@ -28,6 +28,7 @@ from train.optim import make_optimizer, make_schedule
 from train.precision import has_bf16
 from train.recipe import Recipe
 from train.sam import perturbed
+from train.styles import mixed_styles
 
 
 @dataclass(eq=False)
@@ -113,25 +114,26 @@ def fit(
         run.restore(state)
     main = distributed.rank() == 0
     board = TensorBoard(run_dir, run.epoch + 1) if main else None
-    while run.epoch < recipe.epochs and not _stalled(run):
-        run.epoch += 1
-        started = time.perf_counter()
-        lr = run.optimizer.param_groups[0]["lr"]
-        row = train_epoch(run, train)
-        if validation is not None:
-            row.update(validate(run, validation))
-        _keep_best(run, row)
-        row["lr"] = lr
-        if isinstance(run.schedule, ReduceLROnPlateau) and run.epoch > recipe.plateau_warmup:
-            run.schedule.step(row["val_loss"])
-            if run.optimizer.param_groups[0]["lr"] < row["lr"]:
-                run.reduced_epoch = run.epoch
-        row["seconds"] = time.perf_counter() - started
-        run.history.append(row)
-        if board:
-            save_checkpoint(run_dir, run.state())
-            write_history(run_dir, run.history)
-            board.add(row)
+    with mixed_styles(run.model, recipe.mixstyle):
+        while run.epoch < recipe.epochs and not _stalled(run):
+            run.epoch += 1
+            started = time.perf_counter()
+            lr = run.optimizer.param_groups[0]["lr"]
+            row = train_epoch(run, train)
+            if validation is not None:
+                row.update(validate(run, validation))
+            _keep_best(run, row)
+            row["lr"] = lr
+            if isinstance(run.schedule, ReduceLROnPlateau) and run.epoch > recipe.plateau_warmup:
+                run.schedule.step(row["val_loss"])
+                if run.optimizer.param_groups[0]["lr"] < row["lr"]:
+                    run.reduced_epoch = run.epoch
+            row["seconds"] = time.perf_counter() - started
+            run.history.append(row)
+            if board:
+                save_checkpoint(run_dir, run.state())
+                write_history(run_dir, run.history)
+                board.add(row)
     if board:
         board.close()
     run.evaluated().load_state_dict(run.best)

@@ -29,7 +29,8 @@ class Augment:
     of the sensor's noise, in [0, noise] of the pixel range. camera: probability of a face taken by
     a bad camera: small, dark, noisy and as JPEG (``train/camera.py``). erasing: probability of one
     erased rectangle. detected: probability of the crop that the recogniser would cut
-    (``train/detected.py``), which rotation, shift and zoom then start from.
+    (``train/detected.py``), which rotation, shift and zoom then start from. amplitude: largest
+    share of another image's amplitude spectrum (``train/styles.py``).
     """
 
     degrees: float = 0.0
@@ -44,6 +45,7 @@ class Augment:
     camera: float = 0.0
     erasing: float = 0.0
     detected: float = 0.0
+    amplitude: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Recipe:
     prior of the labels, added to the logits in the loss (Menon et al. 2021, equation 10,
     https://arxiv.org/abs/2007.07314), so that the network's own answers expect rare labels as often
     as common ones at 1. sam: radius of sharpness-aware minimisation (``train/sam.py``), 0 for none.
+    mixstyle: probability that a stage mixes the styles of a batch (``train/styles.py``).
     heads: label sets learnt
     together, empty for the data set's own. distill: share of the target that comes from the
     teachers of ``--teacher``; distill_views: they are asked at every step about the images as the
@@ -114,6 +117,7 @@ class Recipe:
     mixup_off: int = 0
     ema: float = 0.0
     sam: float = 0.0
+    mixstyle: float = 0.0
     amp: bool = True
     seed: int = 0
     augment: Augment = field(default_factory=Augment)
@@ -170,6 +174,15 @@ class Recipe:
 def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise RecipeError(f"{name}: {value!r}; expected one of {', '.join(allowed)}")
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe with changes; objects in it are merged key by key."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
 
 
 def read_recipe(path: Path) -> Recipe:

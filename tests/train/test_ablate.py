@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from eval.ablation import entries
-from train.ablate import Plan, main, merged, read_plan, scores
+from train.ablate import Plan, main, read_plan, scores
 from train.examples import Examples, Source
-from train.recipe import Recipe, RecipeError
+from train.recipe import Recipe, RecipeError, merged
 
 PLANS = sorted((Path(__file__).parents[2] / "train" / "ablations").glob("*.yaml"))
 

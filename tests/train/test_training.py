@@ -161,7 +161,11 @@ def test_unknown_split(splits, tiny_ckplus, tiny_recipe, tmp_path):
 def test_a_run_begun_before_recipes_could_say_something_goes_on(tmp_path):
     recipe = dataclasses.asdict(Recipe("m", validation=0.1))
     older = {k: v for k, v in recipe.items() if k != "logit_adjustment"}
+    older["augment"] = {k: v for k, v in recipe["augment"].items() if k != "amplitude"}
     save_checkpoint(tmp_path, {"recipe": older})
     assert load_checkpoint(tmp_path, recipe) == {"recipe": older}
     with pytest.raises(FerError, match=r"different: logit_adjustment\)"):
         load_checkpoint(tmp_path, recipe | {"logit_adjustment": 1.0})
+    changed = {"augment": recipe["augment"] | {"amplitude": 0.5}}
+    with pytest.raises(FerError, match=r"different: augment\)"):
+        load_checkpoint(tmp_path, recipe | changed)
