@@ -145,8 +145,9 @@ class Recipe:
                 f"lrs: {len(self.lrs)} learning rates; expected {self.epochs}, one for each epoch, "
                 "with schedule 'given', and none without"
             )
-        if not 0 <= self.distill <= 1:
-            raise RecipeError(f"distill: {self.distill}; expected a share in [0, 1]")
+        _check_share("distill", self.distill)
+        _check_share("mixstyle", self.mixstyle)
+        _check_share("augment.amplitude", self.augment.amplitude)
         if self.distill_views and not self.distill:
             raise RecipeError("distill_views without distill; expected the teachers' share")
         if not all(type(v) is int and v > 0 for pair in self.sizes.items() for v in pair):
@@ -174,6 +175,11 @@ class Recipe:
 def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise RecipeError(f"{name}: {value!r}; expected one of {', '.join(allowed)}")
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise RecipeError(f"{name}: {value}; expected a share in [0, 1]")
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

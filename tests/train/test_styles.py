@@ -9,6 +9,7 @@ from torch import nn
 
 from fer_cbam.models import FerCbam
 from train import styles
+from train.recipe import Augment, Recipe, RecipeError
 from train.styles import mix_amplitudes, mix_style, mixed_styles
 
 
@@ -38,7 +39,7 @@ def test_alike_maps_and_their_gradients_stay(generator):
     x = torch.rand(1, 3, 5, 5, generator=generator).repeat(4, 1, 1, 1).requires_grad_()
     mixed = mix_style(x)
     torch.testing.assert_close(mixed, x)
-    # Were the styles not detached, the mean of a channel could not be moved.
+    # Were the styles not detached, the images that lend theirs would get some of the gradient.
     (gradient,) = torch.autograd.grad(mixed.sum(), x)
     torch.testing.assert_close(gradient, torch.ones_like(x))
 
@@ -95,3 +96,11 @@ def test_amplitudes_are_another_images_and_phases_stay(generator, monkeypatch):
 def test_no_share_of_amplitudes_changes_nothing(generator):
     x = torch.rand(4, 1, 48, 48, generator=generator)
     torch.testing.assert_close(mix_amplitudes(x, 0.0, generator), x, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("settings", [
+    {"mixstyle": 1.5}, {"mixstyle": -0.1}, {"augment": Augment(amplitude=2.0)},
+])  # fmt: skip
+def test_more_than_all_or_less_than_none_is_refused(settings):
+    with pytest.raises(RecipeError, match=r"(mixstyle|amplitude): .* expected a share in \[0, 1\]"):
+        Recipe("line", schedule="constant", **settings)
