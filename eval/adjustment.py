@@ -13,6 +13,10 @@ et al. 2021, https://arxiv.org/abs/2007.07314, section 4.1). The logarithm of th
 to the logits. Between the ends it lifts what is rare and leaves the common emotions among
 themselves, which a share of the log prior (tau of Menon et al.) does not.
 
+The probabilities are the network's own, before its temperature. Soft votes, mixup and teachers make
+them flatter than calibrated ones (temperatures below 1), so rare labels are lifted further than the
+mean asks for of calibrated ones, and one network's balance is not another's.
+
 At 0.5 both count alike, which needs no data to choose. Reported is also the least balance whose
 plain mean of both, on PublicTest, is within one standard error of the best (the rule of Breiman et
 al., Classification and Regression Trees, 1984, section 3.4.3): what is the least to pay for nearly

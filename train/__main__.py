@@ -36,6 +36,7 @@ from train.examples import Source, make_examples, read_source, with_detected
 from train.heads import classifier_rows, one_head, start_from
 from train.recipe import Recipe, read_recipe
 from train.refit import fit_split, used_positions
+from train.teachers import keep_teachers
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -98,6 +99,7 @@ def train_split(
     make = functools.partial(make_model, recipe, source)
     preprocess = make_preprocess(make(), source)
     train, held_out = held_out_part(recipe, source.faces, split, args.protocol)
+    keep_teachers(run_dir, args.teacher, source.names, args.resume)
     taught, tutor = lessons(recipe, source, train, args.teacher, args.out, preprocess)
     examples = make_examples(taught, preprocess)
     if recipe.augment.detected:

@@ -41,6 +41,7 @@ from train.loop import predict
 from train.losses import head_columns
 from train.recipe import Recipe, RecipeError, merged, parse_recipe
 from train.refit import fit_split
+from train.teachers import keep_teachers
 
 RESULT_FILE = "result.json"
 
@@ -122,6 +123,7 @@ def measure(
     train, held_out = held_out_part(recipe, source.faces, split, plan.protocol)
     teachers = [Path(teacher) for teacher in plan.teachers] if recipe.distill else []
     out = folder.parents[1]
+    keep_teachers(folder, teachers, source.names, resume=True)
     taught, tutor = lessons(recipe, source, train, teachers, out, preprocess)
     examples = make_examples(taught, preprocess)
     if recipe.augment.detected:
@@ -279,6 +281,14 @@ def _numbers(flag: str, choice: str | None, valid: Sequence[int]) -> list[int]:
     return numbers
 
 
+def _of_all(arguments: Sequence[str]) -> list[str]:
+    """The command without a process's share: a report holds what all of them have measured."""
+    shares = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    shares.add_argument("--rows")
+    shares.add_argument("--splits")
+    return shares.parse_known_args(list(arguments))[1]
+
+
 def run(args: argparse.Namespace, arguments: Sequence[str]) -> None:
     plan = read_plan(args.plan)
     names = list(plan.rows)
@@ -299,7 +309,7 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> None:
     if args.report:
         args.report.parent.mkdir(parents=True, exist_ok=True)
         content = {
-            **provenance("train.ablate", arguments),
+            **provenance("train.ablate", _of_all(arguments)),
             "plan": args.plan.stem,
             "protocol": HELD_OUT if plan.inner else plan.protocol,
             "weights": plan.recipe["model"],

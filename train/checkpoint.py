@@ -1,5 +1,5 @@
-"""Checkpoints: the full state of a run, and arrays that took minutes, written so that a cut leaves
-no half of a file."""
+"""Checkpoints: the full state of a run, arrays that took minutes, and notes, written so that a cut
+leaves no half of a file."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ def save_array(path: Path, array: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.npy")
     np.save(partial, array)
+    partial.replace(path)
+
+
+def save_text(path: Path, text: str) -> None:
+    """As :func:`save_array`, for text in UTF-8."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)
 
 

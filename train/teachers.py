@@ -9,6 +9,7 @@ release have theirs.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +25,11 @@ from fer_cbam.decide import softmax
 from fer_cbam.errors import FerError
 from fer_cbam.hub import LoadedModel, load_model
 from fer_cbam.pretrained import CONFIG_FILE, WEIGHTS_FILE
-from train.checkpoint import save_array
+from train.checkpoint import save_array, save_text
 from train.examples import Source
 from train.precision import has_bf16
+
+TEACHERS_FILE = "teachers.json"
 
 
 def with_teachers(
@@ -81,6 +84,43 @@ def of_head(teacher: Path, head: str) -> str | Path:
     return teacher / head
 
 
+def keep_teachers(
+    run_dir: Path, teachers: Sequence[Path], heads: Sequence[str], resume: bool
+) -> None:
+    """Note in the folder of a run who teaches it: going on with others after a cut, which would mix
+    their lessons unseen, is refused. Their order is free. A run begun before there were notes, or
+    without teachers, has none.
+
+    Raises:
+        FerError: ``resume``, and the run began with other teachers, or other weights of them.
+        WeightsError: a teacher's weights are missing or damaged.
+    """
+    if not teachers:
+        return
+    now = sorted(
+        " ".join(_weights_of(load_model(of_head(teacher, head))) for head in heads)
+        for teacher in teachers
+    )
+    path = run_dir / TEACHERS_FILE
+    if resume and path.is_file():
+        begun = json.loads(path.read_text(encoding="utf-8"))
+        if begun != now:
+            same = len(set(begun) & set(now))
+            raise FerError(f"{run_dir}: began with {len(begun)} teachers, of which {same} are "
+                           f"among the {len(now)} given; resume with those that it was started "
+                           "with, or choose another --out")  # fmt: skip
+    else:
+        save_text(path, json.dumps(now, indent=2))
+
+
+def _weights_of(teacher: LoadedModel) -> str:
+    """A name for a teacher's weights and what its config.json says of them."""
+    digest = hashlib.sha256()
+    for file in (CONFIG_FILE, WEIGHTS_FILE):
+        digest.update((teacher.folder / file).read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def load_teachers(sources: Sequence[str | Path], label_names: Sequence[str]) -> list[LoadedModel]:
     """The teachers of one head. sources: as ``--weights`` of eval takes them.
 
@@ -101,8 +141,7 @@ def _lesson(teachers: Sequence[LoadedModel], crops: Sequence[np.ndarray], amp: b
     """A name for what these say of these faces: other weights, faces or precision, another name."""
     digest = hashlib.sha256(str(amp).encode())
     for teacher in teachers:
-        for file in (CONFIG_FILE, WEIGHTS_FILE):
-            digest.update((teacher.folder / file).read_bytes())
+        digest.update(_weights_of(teacher).encode())
     for crop in crops:
         digest.update(crop.tobytes())
     return digest.hexdigest()[:16]

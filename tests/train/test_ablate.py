@@ -82,9 +82,12 @@ def test_measures_every_row_once_and_reports_the_spread(plan, tiny_ckplus, tmp_p
     report = tmp_path / "report.json"
     arguments = ["--plan", str(plan), "--data", str(tiny_ckplus), "--out", str(tmp_path / "out"),
                  "--stranger", str(tiny_ckplus), "--report", str(report)]  # fmt: skip
-    main([*arguments, "--rows", "1"])
+    main([*arguments, "--rows", "1", "--splits=0,1"])
     first = json.loads(report.read_text())["rows"]
     assert list(first) == ["fast"]
+    # The command of a report is that of all rows, whichever its last process has trained.
+    assert "--rows" not in (command := json.loads(report.read_text())["command"])
+    assert "--splits" not in command and command.endswith("--report report.json")
     result = tmp_path / "out" / "fast" / "split0_seed0" / "result.json"
     written = result.stat().st_mtime_ns
     main(arguments)

@@ -112,9 +112,13 @@ def test_the_script_asks_the_teachers_while_it_trains(tiny_ckplus, tmp_path, mon
     hub.save_model(network, teacher / "ckplus48", data.load(tiny_ckplus).label_names)
     asked, forward = [], Tutor.forward
     monkeypatch.setattr(Tutor, "forward", lambda *args: asked.append(args) or forward(*args))
-    main([*arguments(recipe, tiny_ckplus, tmp_path / "out"), "--teacher", str(teacher)])
+    asking = [*arguments(recipe, tiny_ckplus, tmp_path / "out"), "--teacher", str(teacher)]
+    main(asking)
     assert len(asked) == 98 * 8 // 10 * 8 // 10 // 16  # batches of what is trained on
     assert not list((tmp_path / "out").glob("taught*"))
+    (tmp_path / "out" / "seed0" / "config.json").unlink()  # as if it had been cut
+    with pytest.raises(SystemExit, match="of which 1 are among the 2 given"):
+        main([*asking, "--teacher", str(teacher), "--resume"])
 
 
 def test_without_views_the_targets_are_mixed_once(run, source, tmp_path):

@@ -13,7 +13,7 @@ from fer_cbam import hub
 from fer_cbam.errors import FerError, WeightsError
 from tests.train.networks import small
 from train.examples import Source
-from train.teachers import load_teachers, mix, teacher_probs, with_teachers
+from train.teachers import keep_teachers, load_teachers, mix, teacher_probs, with_teachers
 
 
 def test_teachers_are_averaged_over_themselves_and_the_mirror(tmp_path, source):
@@ -125,3 +125,22 @@ def test_embedded_weights_teach_by_their_architecture(tmp_path, source):
     np.testing.assert_array_equal(taught.targets[0][rows], said)
     with pytest.raises(WeightsError, match="fer_cbam_huge"):
         with_teachers(one_head, rows, [Path("fer_cbam_huge")], 0.5, tmp_path)
+
+
+def test_a_run_goes_on_with_the_teachers_it_began_with(tmp_path):
+    heads = {"a": ("anger", "fear"), "b": ("joy", "fear", "anger")}
+    one, two, run = tmp_path / "one", tmp_path / "two", tmp_path / "run"
+    for folder, seed in ((one, 1), (two, 2)):
+        for head, labels in heads.items():
+            hub.save_model(small(len(labels), seed), folder / head, labels)
+    keep_teachers(run, [], list(heads), resume=True)
+    assert not run.exists()
+    keep_teachers(run, [one, two], list(heads), resume=True)  # begun before there were notes
+    keep_teachers(run, [two, one], list(heads), resume=True)
+    with pytest.raises(FerError, match="began with 2 teachers, of which 1 are among the 1 given"):
+        keep_teachers(run, [one], list(heads), resume=True)
+    hub.save_model(small(3, seed=3), one / "b", heads["b"])  # the same name, other weights
+    with pytest.raises(FerError, match="of which 1 are among the 2 given; resume with those"):
+        keep_teachers(run, [one, two], list(heads), resume=True)
+    keep_teachers(run, [one], list(heads), resume=False)  # a new run in the same place
+    keep_teachers(run, [one], list(heads), resume=True)
