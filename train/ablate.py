@@ -8,7 +8,7 @@ name and what each changes besides. It is measured on subjects held out of the t
 (``inner``: their share), who may stand on the test sides of other folds, or under ``public`` on
 PublicTest. ``--stranger`` adds another data set, shown beside and never chosen by. A run that is
 measured already, in ``--out`` or in the report, is not trained again; several processes can share
-the work by ``--rows`` and ``--splits``.
+the work by ``--rows``, ``--splits`` and ``--seeds``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--stranger", type=Path, help="another data set, shown beside")
     add("--rows", help="numbers of the rows to train, such as 0,2 (default: all)")
     add("--splits", help="numbers of the plan's splits to train, such as 0,4 (default: all)")
+    add("--seeds", help="of the plan's seeds those to train, such as 1,2 (default: all)")
     add("--out", type=Path, required=True, help="folder for the runs")
     add("--report", type=Path, help="JSON to write all rows to that have a result")
     arguments = sys.argv[1:] if argv is None else list(argv)
@@ -284,8 +286,8 @@ def _numbers(flag: str, choice: str | None, valid: Sequence[int]) -> list[int]:
 def _of_all(arguments: Sequence[str]) -> list[str]:
     """The command without a process's share: a report holds what all of them have measured."""
     shares = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    shares.add_argument("--rows")
-    shares.add_argument("--splits")
+    for flag in ("--rows", "--splits", "--seeds"):
+        shares.add_argument(flag)
     return shares.parse_known_args(list(arguments))[1]
 
 
@@ -293,14 +295,17 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> None:
     plan = read_plan(args.plan)
     names = list(plan.rows)
     rows = [names[i] for i in _numbers("--rows", args.rows, range(len(names)))]
-    splits_wanted = _numbers("--splits", args.splits, plan.splits)
+    wanted = {
+        *product(_numbers("--splits", args.splits, plan.splits),
+                 _numbers("--seeds", args.seeds, plan.seeds))
+    }  # fmt: skip
     stranger = data.load(args.stranger) if args.stranger else None
     sources = Sources(args.data, args.votes)
     splits = protocol_splits(sources.of(plan.recipe_of(names[0])).faces, plan.protocol)
     if args.report:
         restore(plan, args.report, args.out)
     for row, split, seed, folder in runs(plan, rows, args.out):
-        if split in splits_wanted and not (folder / RESULT_FILE).is_file():
+        if (split, seed) in wanted and not (folder / RESULT_FILE).is_file():
             source = sources.of(plan.recipe_of(row))
             measure(plan, row, splits[split], seed, source, folder, stranger)
             print(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from pathlib import Path
 from typing import Any, cast
@@ -82,12 +83,13 @@ def test_measures_every_row_once_and_reports_the_spread(plan, tiny_ckplus, tmp_p
     report = tmp_path / "report.json"
     arguments = ["--plan", str(plan), "--data", str(tiny_ckplus), "--out", str(tmp_path / "out"),
                  "--stranger", str(tiny_ckplus), "--report", str(report)]  # fmt: skip
-    main([*arguments, "--rows", "1", "--splits=0,1"])
+    main([*arguments, "--rows", "1", "--splits=0,1", "--seeds", "0"])
     first = json.loads(report.read_text())["rows"]
     assert list(first) == ["fast"]
     # The command of a report is that of all rows, whichever its last process has trained.
-    assert "--rows" not in (command := json.loads(report.read_text())["command"])
-    assert "--splits" not in command and command.endswith("--report report.json")
+    command = json.loads(report.read_text())["command"]
+    assert not {"--rows", "--splits", "--seeds"} & set(re.split("[ =]", command))
+    assert command.endswith("--report report.json")
     result = tmp_path / "out" / "fast" / "split0_seed0" / "result.json"
     written = result.stat().st_mtime_ns
     main(arguments)
@@ -108,16 +110,19 @@ def test_measures_every_row_once_and_reports_the_spread(plan, tiny_ckplus, tmp_p
     assert "ckplus48.held_out.fer_cbam_paper.plan_fast.accuracy_difference" in keys
 
 
-def test_processes_share_a_plan_by_rows_and_splits(plan, tiny_ckplus, tmp_path):
+def test_processes_share_a_plan_by_rows_splits_and_seeds(plan, tiny_ckplus, tmp_path):
     out = tmp_path / "out"
+    plan.write_text(plan.read_text() + "seeds: [0, 3]\n")
     arguments = ["--plan", str(plan), "--data", str(tiny_ckplus), "--out", str(out)]
-    main([*arguments, "--rows", "1", "--splits", "1"])
+    main([*arguments, "--rows", "1", "--splits", "1", "--seeds", "3"])
     assert [p.parent.relative_to(out).parts for p in out.rglob("result.json")] == [
-        ("fast", "split1_seed0")
+        ("fast", "split1_seed3")
     ]
     for flag, choice in (("--rows", "2"), ("--splits", "0,7"), ("--splits", "one")):
         with pytest.raises(SystemExit, match=rf"{flag} {choice}: expected some of 0, 1, separated"):
             main([*arguments, flag, choice])
+    with pytest.raises(SystemExit, match="--seeds 1: expected some of 0, 3, separated"):
+        main([*arguments, "--seeds", "1"])
 
 
 def test_rows_may_learn_other_heads_than_the_first(plan, tiny_ckplus, tmp_path):
