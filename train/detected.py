@@ -8,6 +8,7 @@ affine map that augmentation applies before its own.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,21 @@ from tqdm import tqdm
 from eval.alignment import View, as_rgb, embed, find
 from fer_cbam.data import Dataset
 from fer_cbam.detect import FaceDetector
-from fer_cbam.errors import DataError
+from fer_cbam.detect.yunet import MODEL_FILE
 from fer_cbam.preprocess import Preprocess
 from train.checkpoint import save_array
 
 SIDES = (64, 112)  # pixels of a face in the picture that it is found in
-FILE = "detected.npy"
+
+
+def maps_file(faces: Dataset, preprocess: Preprocess) -> str:
+    """A name for what the embedded detector finds in these faces: other weights of it, other faces
+    or crops, another name, so that nothing old is read."""
+    digest = hashlib.sha256(MODEL_FILE.read_bytes())
+    digest.update(repr(preprocess).encode())
+    for sample in faces.samples:
+        digest.update(sample.pixels.tobytes())
+    return f"detected.{digest.hexdigest()[:16]}.npy"
 
 
 def detected_crops(
@@ -33,18 +43,13 @@ def detected_crops(
     [-1, 1] coordinates of affine_grid. The identity where no face is found; not a number outside
     ``rows``, unless the file has them.
 
-    path: a file to read them from and to write them to, for finding takes minutes.
-
-    Raises:
-        DataError: the file is of other faces.
+    path: a file to read them from and to write them to, for finding takes minutes; its name is
+    that of :func:`maps_file`.
     """
-    maps = np.full((len(faces), 2, 3), np.nan, np.float32)
     if path.is_file():
-        read = np.load(path, allow_pickle=False)
-        if read.shape != maps.shape:
-            raise DataError(f"{path}: shape {read.shape}; expected {maps.shape}, for the faces of "
-                            f"{faces.name}")  # fmt: skip
-        maps = read
+        maps = np.load(path, allow_pickle=False)
+    else:
+        maps = np.full((len(faces), 2, 3), np.nan, np.float32)
     missing = [i for i in rows if np.isnan(maps[i]).any()]
     for i in tqdm(missing, desc="detection", disable=None):
         # A generator for each face: what is found does not depend on what else is looked for.

@@ -109,9 +109,8 @@ def with_detected(
     """The examples with the recogniser's crops of these rows; read from the folder, or put there.
 
     Raises:
-        DataError: the folder holds those of other faces.
         WeightsError: nobody has measured where the landmarks lie in this data set.
     """
-    path = folder / detected.FILE
+    path = folder / detected.maps_file(source.faces, preprocess)
     maps = detected.detected_crops(source.faces, rows, preprocess, face_detector(), path)
     return replace(examples, detected=maps)

@@ -24,7 +24,7 @@ from fer_cbam import pretrained
 from fer_cbam.decide import softmax
 from fer_cbam.errors import FerError
 from fer_cbam.hub import LoadedModel, load_model
-from fer_cbam.pretrained import CONFIG_FILE, WEIGHTS_FILE
+from fer_cbam.pretrained import WEIGHTS_FILE
 from train.checkpoint import save_array, save_text
 from train.examples import Source
 from train.precision import has_bf16
@@ -93,7 +93,8 @@ def keep_teachers(
 
     Raises:
         FerError: ``resume``, and the run began with other teachers, or other weights of them.
-        WeightsError: a teacher's weights are missing or damaged.
+        WeightsError: a teacher's weights are missing or damaged, or something is on its logits and
+            its config.json gives no prior.
     """
     if not teachers:
         return
@@ -114,10 +115,11 @@ def keep_teachers(
 
 
 def _weights_of(teacher: LoadedModel) -> str:
-    """A name for a teacher's weights and what its config.json says of them."""
-    digest = hashlib.sha256()
-    for file in (CONFIG_FILE, WEIGHTS_FILE):
-        digest.update((teacher.folder / file).read_bytes())
+    """A name for all that a teacher's answers depend on: its weights, how pixels come to them, and
+    what is taken off its logits. Calibrating it changes none of these."""
+    digest = hashlib.sha256((teacher.folder / WEIGHTS_FILE).read_bytes())
+    digest.update(repr(teacher.preprocess).encode())
+    digest.update(repr(sorted(on_logits(teacher.config, teacher.label_names).items())).encode())
     return digest.hexdigest()[:16]
 
 

@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 
 from eval.alignment import View, as_rgb, embed
-from fer_cbam.errors import DataError
 from fer_cbam.preprocess import Preprocess
 from fer_cbam.types import Face
+from train import detected
 from train import examples as module
 from train.augment import affine_matrices, augment, compose
-from train.detected import FILE, detected_crops, find_crop
+from train.detected import detected_crops, find_crop, maps_file
 from train.examples import Examples, with_detected
 from train.recipe import Augment, RecipeError
 
@@ -92,7 +92,7 @@ def test_no_face_is_the_crop_itself(crop):
 
 def test_maps_are_kept_and_only_what_is_missing_is_looked_for(crop, tmp_path):
     faces = cast(Any, Faces([crop, crop, crop]))
-    path = tmp_path / "runs" / FILE
+    path = tmp_path / "runs" / "maps.npy"
     first = Detector(crop, 1, move(0, 0.5, (0, 0)))
     maps = detected_crops(faces, np.array([1]), PREPROCESS, cast(Any, first), path)
     assert first.asked == 1 and maps[[0, 2]].isnan().all()
@@ -102,9 +102,22 @@ def test_maps_are_kept_and_only_what_is_missing_is_looked_for(crop, tmp_path):
     assert second.asked == 1 and torch.equal(again[1], maps[1])
     torch.testing.assert_close(again[2], torch.eye(2, 3) / 4, atol=1e-5, rtol=0)
     assert list(path.parent.iterdir()) == [path]
-    with pytest.raises(DataError, match=r"detected.npy: shape \(3, 2, 3\); expected \(2, 2, 3\)"):
-        detected_crops(cast(Any, Faces([crop, crop])), np.array([0]), PREPROCESS,
-                       cast(Any, second), path)  # fmt: skip
+
+
+def test_maps_of_other_faces_crops_or_detectors_are_not_read(crop, tmp_path, monkeypatch):
+    faces = cast(Any, Faces([crop, crop]))
+    names = [
+        maps_file(faces, PREPROCESS),
+        maps_file(cast(Any, Faces([crop, crop + 1])), PREPROCESS),
+    ]
+    lower = tuple((x, y + 0.1) for x, y in LANDMARKS)
+    names.append(maps_file(faces, Preprocess(landmarks=lower)))
+    assert maps_file(faces, PREPROCESS) == names[0]
+    other = tmp_path / "other.onnx"
+    other.write_bytes(b"other weights")
+    monkeypatch.setattr(detected, "MODEL_FILE", other)
+    names.append(maps_file(faces, PREPROCESS))
+    assert len(set(names)) == 4
 
 
 class Faces(list[np.ndarray]):
@@ -157,4 +170,5 @@ def test_examples_get_their_maps_from_the_detector_and_keep_them(crop, tmp_path,
         found = with_detected(plain, source, np.array([1]), PREPROCESS, tmp_path).detected
         assert found is not None and found[0].isnan().all()
         torch.testing.assert_close(found[1], torch.eye(2, 3) / 2, atol=1e-5, rtol=0)
-    assert detector.asked == 1 and (tmp_path / FILE).is_file()
+    assert detector.asked == 1
+    assert [p.name for p in tmp_path.iterdir()] == [maps_file(source.faces, PREPROCESS)]

@@ -144,3 +144,17 @@ def test_a_run_goes_on_with_the_teachers_it_began_with(tmp_path):
         keep_teachers(run, [one, two], list(heads), resume=True)
     keep_teachers(run, [one], list(heads), resume=False)  # a new run in the same place
     keep_teachers(run, [one], list(heads), resume=True)
+
+
+def test_a_teacher_that_is_calibrated_meanwhile_is_the_same_one_weighed_anew_it_is_not(tmp_path):
+    labels, run = ("anger", "fear"), tmp_path / "run"
+    record = {"training": {"prior": {"anger": 0.9, "fear": 0.1}}}
+    hub.save_model(small(2), tmp_path / "one" / "a", labels, record)
+    keep_teachers(run, [tmp_path / "one"], ["a"], resume=False)
+    path = tmp_path / "one" / "a" / "config.json"
+    config = json.loads(path.read_text()) | {"temperature": 0.6, "uncertain_below": 0.5}
+    path.write_text(json.dumps(config))
+    keep_teachers(run, [tmp_path / "one"], ["a"], resume=True)
+    path.write_text(json.dumps(config | {"balance": 0.5}))
+    with pytest.raises(FerError, match="of which 0 are among the 1 given"):
+        keep_teachers(run, [tmp_path / "one"], ["a"], resume=True)
