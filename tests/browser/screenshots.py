@@ -1,18 +1,20 @@
 """Screenshots of the app, by hand: ``python -m tests.browser.screenshots [--all] [--out DIR]``.
 
-Everything shows the example photograph (NASA, public domain), also the camera, so that any of them
-may be published. README shows ``app.png``, the photo tab.
+Everything shows the example photograph (NASA, public domain), also camera and clip, so that any of
+them may be published. README shows ``app.png``, the photo tab.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from fer_cbam.clip import ClipWriter
 from fer_cbam.hub import DEFAULT_WEIGHTS
 from tests.browser.conftest import (
     ROOT,
@@ -37,9 +39,9 @@ def show_photo(page) -> None:
     page.wait_for_selector('.fer-photo[data-state="done"]')
 
 
-def show_video(page) -> None:
+def show_video(clip: Path, page) -> None:
     page.get_by_role("tab", name="Video").click()
-    page.set_input_files("#fer-clip", os.environ["FER_CBAM_CLIP"])
+    page.set_input_files("#fer-clip", clip)
     page.wait_for_selector('.fer-video[data-state="done"]')
     page.wait_for_function("document.querySelector('.fer-annotated').readyState >= 2")
 
@@ -48,22 +50,23 @@ def show_about(page) -> None:
     page.get_by_role("tab", name="About").click()
 
 
-SCENES = {
-    "start": lambda _page: None,
-    "webcam": show_webcam,
-    "photo": show_photo,
-    "video": show_video,
-    "about": show_about,
-}
+def write_clip(path: Path, fps: int = 15) -> Path:
+    with ClipWriter(path, fps) as writer:
+        for number, frame in enumerate(astronaut_frames(3 * fps)):
+            writer.write(frame[..., ::-1], number / fps)
+    return path
 
 
-def shoot(browser: Browser, address: str, scene: str, file: Path, phone: bool, dark: bool) -> None:
+def shoot(
+    browser: Browser, address: str, show: Callable[[Page], None], file: Path, phone: bool,
+    dark: bool,
+) -> None:  # fmt: skip
     page = browser.new_page(
         viewport=PHONE if phone else DESKTOP, color_scheme="dark" if dark else "light"
     )
     page.goto(address)
     page.wait_for_selector(".fer-webcam")
-    SCENES[scene](page)
+    show(page)
     page.wait_for_timeout(500)
     page.mouse.move(0, 0)
     page.screenshot(path=file, full_page=True)
@@ -81,15 +84,22 @@ def main() -> None:
         temporary = Path(folder) / "app"
         temporary.mkdir()
         camera = write_mjpeg(Path(folder) / "camera.mjpeg", astronaut_frames())
+        scenes = {
+            "start": lambda _page: None,
+            "webcam": show_webcam,
+            "photo": show_photo,
+            "video": partial(show_video, write_clip(Path(folder) / "clip.webm")),
+            "about": show_about,
+        }
         with running_app(args.weights, temporary) as address:
             browser = launch_browser(playwright, camera)
-            shoot(browser, address, "photo", args.out / "app.png", phone=False, dark=False)
-            for scene in SCENES if args.all else ():
+            shoot(browser, address, show_photo, args.out / "app.png", phone=False, dark=False)
+            for scene, show in scenes.items() if args.all else ():
                 for phone in (False, True):
                     for dark in (False, True):
                         width, light = "phone" if phone else "desktop", "dark" if dark else "light"
                         file = args.out / f"{scene}-{width}-{light}.png"
-                        shoot(browser, address, scene, file, phone, dark)
+                        shoot(browser, address, show, file, phone, dark)
             browser.close()
 
 
