@@ -36,6 +36,7 @@ from fer_cbam.errors import DataError, FerError, WeightsError
 PROTOCOL = "public"
 ACCURACY = 0.9  # of the answers, where the weights give one
 REPORT_FILE = "calibration.json"
+KEYS = ("temperature", "uncertain_below")  # of config.json, what calibration writes
 _RANGE = (0.05, 20.0)  # of temperatures
 _SHOWN = ("accuracy", "log_loss", "brier", "ece", "coverage", "selective_accuracy")
 

@@ -25,6 +25,7 @@ from typing import cast
 import torch
 from torch import nn
 
+from eval import calibrate
 from eval.adjustment import balance_shift, log_prior, on_logits
 from eval.predict import training_record
 from fer_cbam import hub, pretrained
@@ -37,8 +38,7 @@ KEPT_KEYS = (
     "landmarks",
     "crop_from_box",
     "training",
-    "temperature",
-    "uncertain_below",
+    *calibrate.KEYS,
     "balance",
 )
 
@@ -88,7 +88,7 @@ def release(
         raise WeightsError(f"{run_dir}: trained on near-copies of test images (twins: true); "
                            "expected a run without")  # fmt: skip
     if balance is not None:  # what was calibrated before was so for other logits
-        extra = {k: v for k, v in extra.items() if k not in ("temperature", "uncertain_below")}
+        extra = {k: v for k, v in extra.items() if k not in calibrate.KEYS}
         answer_for(loaded, balance)
         extra["balance"] = balance
     stored_model = copy.deepcopy(loaded.model)

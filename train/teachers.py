@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from eval import calibrate
 from eval.adjustment import on_logits
 from eval.predict import predict_logits
 from fer_cbam import pretrained
@@ -93,8 +94,7 @@ def keep_teachers(
 
     Raises:
         FerError: ``resume``, and the run began with other teachers, or other weights of them.
-        WeightsError: a teacher's weights are missing or damaged, or something is on its logits and
-            its config.json gives no prior.
+        WeightsError: a teacher's weights are missing or damaged.
     """
     if not teachers:
         return
@@ -115,11 +115,11 @@ def keep_teachers(
 
 
 def _weights_of(teacher: LoadedModel) -> str:
-    """A name for all that a teacher's answers depend on: its weights, how pixels come to them, and
-    what is taken off its logits. Calibrating it changes none of these."""
-    digest = hashlib.sha256((teacher.folder / WEIGHTS_FILE).read_bytes())
-    digest.update(repr(teacher.preprocess).encode())
-    digest.update(repr(sorted(on_logits(teacher.config, teacher.label_names).items())).encode())
+    """A name for a teacher's weights and what its config.json says of them. Calibrating it changes
+    no logit, so that is left out."""
+    config = {key: value for key, value in teacher.config.items() if key not in calibrate.KEYS}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    digest.update((teacher.folder / WEIGHTS_FILE).read_bytes())
     return digest.hexdigest()[:16]
 
 
