@@ -21,21 +21,21 @@ import cv2
 import gradio as gr
 from starlette.middleware import Middleware
 
-from fer_cbam import page, pretrained
-from fer_cbam.backend import BACKENDS
-from fer_cbam.card import CARD_FILE
-from fer_cbam.clip_page import clip_numbers
+from fer_cbam import pretrained
+from fer_cbam.backends.base import BACKENDS
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
 from fer_cbam.hub import DEFAULT_WEIGHTS
+from fer_cbam.hub.cards import CARD_FILE
 from fer_cbam.recognizer import EmotionRecognizer
-from fer_cbam.serve import answers, uploads
+from fer_cbam.serve import answers, page, uploads
+from fer_cbam.serve.clip_page import clip_numbers
 from fer_cbam.serve.clips import Clips
 from fer_cbam.serve.limits import LimitBodies
-from fer_cbam.serve.shelf import Shelf
+from fer_cbam.serve.recognizers import Shelf
 from fer_cbam.serve.turns import StaleError, Turns
-from fer_cbam.video import SEARCH_SIDE
+from fer_cbam.video.analysis import SEARCH_SIDE
 
 ASSETS = Path(page.__file__).parent / "assets"
 LIVE_SIDE = 320  # pixels that a frame is searched at: one quick search

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from fer_cbam import data
-from fer_cbam.backend import Backend
-from fer_cbam.deploy.runtime import OnnxBackend
+from fer_cbam.backends.base import Backend
+from fer_cbam.backends.onnx import OnnxBackend
+from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.hub import DEFAULT_WEIGHTS, load_model
-from fer_cbam.torch_backend import TorchBackend
 
 BATCH = 64
 

@@ -24,13 +24,13 @@ import numpy as np
 import fer_cbam
 from benchmarks import report
 from fer_cbam import EmotionRecognizer
-from fer_cbam.backend import BACKENDS
+from fer_cbam.backends.base import BACKENDS
 from fer_cbam.detect import face_detector
 from fer_cbam.hub import DEFAULT_WEIGHTS
 from fer_cbam.images import decode_image
 from fer_cbam.render import annotate, overlay
 
-PHOTO = Path(fer_cbam.__file__).parent / "assets" / "astronaut.jpg"
+PHOTO = Path(fer_cbam.__file__).parent / "serve" / "assets" / "astronaut.jpg"
 WIDTH, HEIGHT = 640, 480
 
 

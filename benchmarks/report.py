@@ -26,7 +26,7 @@ def write(
     rounds: int,
     speed: Mapping[str, Mapping[str, float]],
 ) -> None:
-    """Write ``speed.json``, which `eval.summary` collects.
+    """Write ``speed.json``, which `eval.docs.summary` collects.
 
     speed: ``<what>.<how many>.<architecture>.<way>`` -> metric -> value, such as milliseconds.
     """

@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 
 from benchmarks import report
-from fer_cbam.backend import Backend
+from fer_cbam.backends.base import Backend
+from fer_cbam.backends.onnx import OnnxBackend
+from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.deploy.export import milliseconds
-from fer_cbam.deploy.runtime import OnnxBackend
 from fer_cbam.hub import DEFAULT_WEIGHTS, load_model
-from fer_cbam.torch_backend import TorchBackend
 
 
 def main(argv: Sequence[str] | None = None) -> None:

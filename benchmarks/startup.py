@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PHOTO = ROOT / "fer_cbam" / "assets" / "astronaut.jpg"
+PHOTO = ROOT / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
 FIRST_ANSWER = """
 from fer_cbam import EmotionRecognizer
 (found,) = EmotionRecognizer.from_pretrained(backend={backend!r})({photo!r}, explain=True)

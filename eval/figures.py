@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from PIL import Image
 
-from eval import titles
+from eval.docs import titles
 from eval.metrics import precision_recall_curve, reliability_bins, roc_curve
 from eval.table import scored
 

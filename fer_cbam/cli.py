@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_cbam.backend import BACKENDS
+from fer_cbam.backends.base import BACKENDS
 from fer_cbam.errors import BackendError, FerError
 
 if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments

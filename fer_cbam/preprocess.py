@@ -34,7 +34,7 @@ class Preprocess:
     in a crop of the training data, as fractions of its side, ``(5, 2)``. crop_from_box: the crop of
     the training data as seen from the detected box: its side, and how far its centre lies to the
     right and below, in multiples of the square root of the box's area; empty for a detector whose
-    boxes were not measured. ``python -m eval.alignment`` measures both.
+    boxes were not measured. ``python -m eval.studies.alignment`` measures both.
     """
 
     input_size: tuple[int, int, int] = (1, 48, 48)
@@ -122,8 +122,8 @@ class Preprocess:
         their centres). The transform is a similarity (shift, rotation, one scale) that takes the
         landmarks to where they lie in the training crops, in the least squares (Umeyama 1991,
         https://doi.org/10.1109/34.88573). With ``crop_from_box`` only its rotation is kept, and
-        centre and side come from the box; ``python -m eval.alignment`` says which of the two
-        serves a data set better. What lies outside the image repeats its edge.
+        centre and side come from the box; ``python -m eval.studies.alignment`` says which of the
+        two serves a data set better. What lies outside the image repeats its edge.
 
         Raises:
             ImageError: the face has no extent.

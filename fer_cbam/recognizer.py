@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_cbam.backend import BACKENDS, Backend, Explained
+from fer_cbam.backends.base import BACKENDS, Backend, Explained
 from fer_cbam.decide import predictions
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
@@ -136,11 +136,11 @@ def open_backend(source: str | Path, backend: str) -> Backend:
         raise BackendError(f"backend {backend!r}; expected one of: {', '.join(BACKENDS)}")
     try:
         if backend == "torch":
+            from fer_cbam.backends.torch import TorchBackend
             from fer_cbam.hub import load_model
-            from fer_cbam.torch_backend import TorchBackend
 
             return TorchBackend(load_model(source))
-        from fer_cbam.deploy.runtime import OnnxBackend
+        from fer_cbam.backends.onnx import OnnxBackend
 
         return OnnxBackend.load(source, int8=backend == "onnx-int8")
     except ModuleNotFoundError as error:

@@ -16,7 +16,7 @@ from fer_cbam.labels import LABEL_SETS
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import annotate, overlay
 
-ASTRONAUT = Path(__file__).parents[1] / "fer_cbam" / "assets" / "astronaut.jpg"
+ASTRONAUT = Path(__file__).parents[1] / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
 LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
 
 

@@ -25,15 +25,14 @@ LAYERS = (
     {"errors", "registration", "onnx_session"},
     {"types", "labels"},
     {"preprocess", "pretrained", "images", "decide"},
-    {"card", "models", "data", "detect", "backend", "assignment", "timeline", "clip"},
-    {"remote"},
-    {"explain", "hub", "render", "tracks", "cautions", "regions"},
-    {"sentences", "torch_backend"},
-    {"page", "face_table"},
+    {"models", "data", "detect"},
+    {"hub", "render"},
+    {"explain"},
+    {"backends"},
+    {"words"},
     {"deploy"},
     {"recognizer"},
     {"video"},
-    {"clip_page"},
     {"serve"},
     {"cli", "__main__"},
 )
@@ -42,16 +41,14 @@ LAYER = {unit: height for height, units in enumerate(LAYERS) for unit in units}
 HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"errors", "types", "labels", "preprocess", "pretrained", "images", "data", "detect",
-              "render", "page", "cli", "registration", "onnx_session", "decide",
-              "backend", "card", "remote", "hub", "recognizer", "assignment", "timeline", "clip",
-              "tracks", "face_table", "video", "clip_page", "cautions", "regions", "sentences",
-              "serve",
-              "deploy", "deploy.names", "deploy.runtime"}  # fmt: skip
+              "render", "cli", "registration", "onnx_session", "decide", "hub", "recognizer",
+              "video", "words", "serve", "deploy",
+              "backends", "backends.base", "backends.names", "backends.onnx"}  # fmt: skip
 
 
 def torch_free(name: str) -> bool:
     own = name.removeprefix("fer_cbam.")
-    return own in TORCH_FREE if unit(name) == "deploy" else unit(name) in TORCH_FREE
+    return own in TORCH_FREE if unit(name) in ("backends", "deploy") else unit(name) in TORCH_FREE
 
 
 def module_name(path: Path) -> str:
@@ -307,7 +304,7 @@ PREDICT_WITHOUT_TORCH = """
 def test_recognition_without_torch_is_that_of_torch(tmp_path):
     from fer_cbam import EmotionRecognizer
 
-    photo = ROOT / "fer_cbam" / "assets" / "astronaut.jpg"
+    photo = ROOT / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
     result = python(WITHOUT_TORCH + PREDICT_WITHOUT_TORCH, tmp_path, PHOTO=str(photo))
     assert not {"torch", "torchvision", "timm", "huggingface_hub"} & set(result["loaded"])
     assert "backend 'torch' needs t" in result["message"]

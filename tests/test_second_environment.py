@@ -17,7 +17,7 @@ from eval.predict import predict_logits
 from fer_cbam import data, hub, pretrained
 from fer_cbam.labels import LABEL_SETS
 from tests.conftest import noise_faces
-from tests.hub_server import HubServer
+from tests.hub.server import HubServer
 
 REPO = "user/faces"
 

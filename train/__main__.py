@@ -155,7 +155,7 @@ def make_preprocess(model: nn.Module, source: Source) -> Preprocess:
 def alignment(dataset_name: str) -> dict[str, Any]:
     """How faces lie in the crops of a data set, for the root of config.json; empty if unmeasured.
 
-    ``python -m eval.alignment`` measures it; see :class:`fer_cbam.preprocess.Preprocess`.
+    ``python -m eval.studies.alignment`` measures it; see :class:`fer_cbam.preprocess.Preprocess`.
     """
     path = Path(fer_cbam.__file__).parent / "data" / "alignment.json"
     measured = json.loads(path.read_text(encoding="utf-8"))

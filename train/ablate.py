@@ -29,8 +29,8 @@ import torch
 import yaml
 
 from eval import metrics
-from eval.ablation import HELD_OUT, compare
 from eval.report import dumps, provenance
+from eval.studies.ablation import HELD_OUT, compare
 from fer_cbam import data
 from fer_cbam.data.protocols import Split, protocol_splits, twins_across, validation_part
 from fer_cbam.errors import FerError

@@ -2,8 +2,8 @@
 
 Training images stand in for the recogniser's crops: a face that was smaller or larger in its
 picture than the network's input, in less light, coded as JPEG. The steps are those of a camera and
-in its order. They are drawn from ranges that hold what ``eval/camera.py`` measures, but for faces
-of more than 80 pixels, which lose less of what 48 can show.
+in its order. They are drawn from ranges that hold what ``eval.studies.camera_frames`` measures, but
+for faces of more than 80 pixels, which lose less of what 48 can show.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from train.draws import log_uniform, uniform
 
 SIDES = (32, 80)  # pixels of the face's side in the camera's picture
 LIGHT = (0.2, 1.0)  # of what would use the whole range of values
-PHOTONS = (300.0, 3000.0)  # of a white pixel in good light; eval/camera.py has 1000
+PHOTONS = (300.0, 3000.0)  # of a white pixel in good light; eval/studies/camera_frames.py has 1000
 QUALITY = (25, 90)  # of JPEG
 
 BLOCK = 8

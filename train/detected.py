@@ -2,8 +2,8 @@
 
 The crops of a data set are not those of detection and alignment: FER2013's show faces larger and
 smaller, tilted and off the centre, which alignment undoes. For each face this is measured once, as
-``eval/alignment.py`` does it (pasted into a larger picture, found again, aligned), and kept as an
-affine map that augmentation applies before its own.
+``eval.studies.alignment`` does it (pasted into a larger picture, found again, aligned), and kept
+as an affine map that augmentation applies before its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from eval.alignment import View, as_rgb, embed, find
+from eval.studies.alignment import View, as_rgb, embed, find
 from fer_cbam.data import Dataset
 from fer_cbam.detect import FaceDetector
 from fer_cbam.detect.yunet import MODEL_FILE

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eval.adjustment import on_logits
+from eval.studies.adjustment import on_logits
 from fer_cbam.errors import FerError
 from fer_cbam.hub import LoadedModel
 from fer_cbam.preprocess import Preprocess

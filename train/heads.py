@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from eval.adjustment import on_logits
+from eval.studies.adjustment import on_logits
 from fer_cbam.errors import FerError
 from fer_cbam.hub import LoadedModel
 from train.examples import Source

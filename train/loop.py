@@ -22,7 +22,7 @@ from train.augment import augment, mixup, shrink
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.distill import Tutor
 from train.examples import Examples
-from train.history import Row, TensorBoard, write_history
+from train.logs import Row, TensorBoard, write_history
 from train.losses import Columns, cross_entropy, head_columns, hits, logit_shift
 from train.optim import make_optimizer, make_schedule
 from train.precision import has_bf16

@@ -4,10 +4,10 @@
     python -m train.release runs/base/public/ferplus fer_cbam_base.ferplus --balance 0.5
 
 ``--balance`` has the logits answer for that mean of accuracy (0) and balanced accuracy (1), see
-``eval/adjustment.py``: the weights then find rare emotions more often than the training data held
-them. What training or an earlier release had on the logits is taken off first; weights that are
-released already may be given for a run. Calibrate after it: temperature and threshold of a run are
-not kept.
+``eval.studies.adjustment``: the weights then find rare emotions more often than the training data
+held them. What training or an earlier release had on the logits is taken off first; weights that
+are released already may be given for a run. Calibrate after it: temperature and threshold of a run
+are not kept.
 
 Stored as float16, and read back to say what that changed; with ``--mantissa``, kernels keep fewer
 bits of each weight, which makes them smaller wherever they are compressed (wheels, git). The record
@@ -26,8 +26,8 @@ import torch
 from torch import nn
 
 from eval import calibrate
-from eval.adjustment import balance_shift, log_prior, on_logits
 from eval.predict import training_record
+from eval.studies.adjustment import balance_shift, log_prior, on_logits
 from fer_cbam import hub, pretrained
 from fer_cbam.deploy.graph import add_graph
 from fer_cbam.errors import FerError, WeightsError

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import train.__main__ as training
 from eval import __main__ as evaluation
-from eval import baselines, render_docs, summary
+from eval.docs import render as render_docs
+from eval.docs import summary
+from eval.studies import baselines
 
 RECIPE = Path(__file__).parent / "configs" / "ckplus48_paper.yaml"
 PROTOCOLS = ("paper", "subject10")

@@ -26,8 +26,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eval.adjustment import trained_tau
 from eval.predict import training_record
+from eval.studies.adjustment import trained_tau
 from fer_cbam import hub
 from fer_cbam.errors import FerError, WeightsError
 from train.recipe import Recipe

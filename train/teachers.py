@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from eval import calibrate
-from eval.adjustment import on_logits
 from eval.predict import predict_logits
+from eval.studies.adjustment import on_logits
 from fer_cbam import pretrained
 from fer_cbam.decide import softmax
 from fer_cbam.errors import FerError

@@ -12,7 +12,7 @@ import re
 
 from fer_cbam.data.base import Dataset
 from fer_cbam.data.files import Files
-from fer_cbam.data.images import class_images, image_names, read_grey
+from fer_cbam.data.image_files import class_images, image_names, read_grey
 from fer_cbam.errors import DataError
 from fer_cbam.labels import LABEL_SETS
 from fer_cbam.types import Sample

@@ -10,7 +10,7 @@ from __future__ import annotations
 from fer_cbam.data.base import Dataset
 from fer_cbam.data.fer2013 import SIDE, SPLITS
 from fer_cbam.data.files import Files
-from fer_cbam.data.images import ClassImage, class_images, image_names, read_grey
+from fer_cbam.data.image_files import ClassImage, class_images, image_names, read_grey
 from fer_cbam.errors import DataError
 from fer_cbam.labels import LABEL_SETS
 from fer_cbam.types import Sample

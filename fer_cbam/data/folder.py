@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fer_cbam.data.base import Dataset
 from fer_cbam.data.files import Files
-from fer_cbam.data.images import class_images, image_names, read_image
+from fer_cbam.data.image_files import class_images, image_names, read_image
 from fer_cbam.errors import DataError
 from fer_cbam.labels import EMOTIONS
 from fer_cbam.types import Sample

@@ -2,7 +2,7 @@
 
 ``fer2013_twins.json`` holds the groups as row numbers (0-based, of the published file), and
 
-    python -m eval.twins --data fer2013.csv.zip --out fer_cbam/data/fer2013_twins.json
+    python -m eval.studies.twins --data fer2013.csv.zip --out fer_cbam/data/fer2013_twins.json
 
 finds them again from the pixels. They name :attr:`~fer_cbam.types.Sample.group`, by which
 :mod:`fer_cbam.data.protocols` keeps what is tested out of training.

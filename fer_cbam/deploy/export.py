@@ -14,14 +14,14 @@ import onnx
 
 import fer_cbam
 from fer_cbam import pretrained
-from fer_cbam.backend import Backend
+from fer_cbam.backends.base import Backend
+from fer_cbam.backends.onnx import OnnxBackend
+from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.data.base import Dataset
 from fer_cbam.deploy.graph import OPSET, build
 from fer_cbam.deploy.int8 import quantize
-from fer_cbam.deploy.runtime import OnnxBackend
 from fer_cbam.errors import DataError, WeightsError
 from fer_cbam.hub import LoadedModel, load_model
-from fer_cbam.torch_backend import TorchBackend
 
 CALIBRATION_SPLIT, JUDGING_SPLIT = "Training", "PublicTest"
 CALIBRATION_IMAGES = 512

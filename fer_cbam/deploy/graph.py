@@ -22,7 +22,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from fer_cbam import pretrained
-from fer_cbam.deploy.names import ATTENTION, CONFIG_KEY, GRADCAM, INPUT, LOGITS
+from fer_cbam.backends.names import ATTENTION, CONFIG_KEY, GRADCAM, INPUT, LOGITS
 from fer_cbam.explain import class_gradcams
 from fer_cbam.hub import LoadedModel, load_model
 from fer_cbam.models.cbam import CBAM

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from fer_cbam.deploy.names import INPUT
+from fer_cbam.backends.names import INPUT
 
 BATCH = 32
 

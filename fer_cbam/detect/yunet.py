@@ -1,14 +1,15 @@
 """YuNet through OpenCV: small, fast, five landmarks, no download.
 
 Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20,
-2023, https://doi.org/10.1007/s11633-023-1423-y. ``train/convert_yunet.py`` says where the weights
+2023, https://doi.org/10.1007/s11633-023-1423-y. ``tools/convert_yunet.py`` says where the weights
 come from.
 
 The network knows faces of some 30 to 400 pixels, so an image is searched at several sizes: a coarse
 one in which a face that fills the picture is well inside that range, finer ones for small faces.
 
 It loses faces in the noise of low light. Where it finds nobody, it looks once more at the picture
-with that noise smoothed and the contrast evened out (``python -m eval.camera`` measures it).
+with that noise smoothed and the contrast evened out (``python -m
+eval.studies.camera_frames`` measures it).
 """
 
 from __future__ import annotations

@@ -12,15 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from fer_cbam import page, sentences, tracks
-from fer_cbam.cautions import cautions
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
 from fer_cbam.images import decode_image
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import caption, color_of, heat_layer, ink_on, layer_transform
+from fer_cbam.serve import page
 from fer_cbam.serve.photo import explain_faces, numbers
 from fer_cbam.types import Saliency
+from fer_cbam.video import tracks
+from fer_cbam.words import sentences
+from fer_cbam.words.cautions import cautions
 
 MAX_FRAME_BYTES, MAX_FRAME_PIXELS = 2_000_000, 2_000_000
 MAX_CROP_BYTES, MAX_CROP_PIXELS = 200_000, 512 * 512

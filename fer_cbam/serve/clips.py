@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fer_cbam.clip import ClipReader
-from fer_cbam.clip_page import clip_numbers, clip_result
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
 from fer_cbam.recognizer import EmotionRecognizer
+from fer_cbam.serve.clip_page import clip_numbers, clip_result
 from fer_cbam.serve.turns import BusyError, Turns
-from fer_cbam.video import ClipResult, Progress, analyse
+from fer_cbam.video.analysis import ClipResult, Progress, analyse
+from fer_cbam.video.clip import ClipReader
 
 MAX_CLIPS = 8  # at once, of all visitors
 MAX_SECONDS = 600.0  # of a clip; a note says that the rest was left out

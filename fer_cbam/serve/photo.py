@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fer_cbam import sentences
-from fer_cbam.cautions import cautions
 from fer_cbam.errors import ImageError
-from fer_cbam.page import ExplainedFace
 from fer_cbam.recognizer import EmotionRecognizer
-from fer_cbam.regions import REGIONS, region_shares
+from fer_cbam.serve.page import ExplainedFace
 from fer_cbam.types import Face, Recognition, Saliency
+from fer_cbam.words import sentences
+from fer_cbam.words.cautions import cautions
+from fer_cbam.words.regions import REGIONS, region_shares
 
 
 def explain_faces(

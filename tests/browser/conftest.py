@@ -23,7 +23,7 @@ import pytest
 from tests.conftest import files_under
 
 ROOT = Path(__file__).parents[2]
-ASTRONAUT = ROOT / "fer_cbam" / "assets" / "astronaut.jpg"
+ASTRONAUT = ROOT / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
 START_SECONDS = 180  # torch and gradio load slowly on a busy machine
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from fer_cbam.clip import ClipWriter
 from fer_cbam.hub import DEFAULT_WEIGHTS
+from fer_cbam.video.clip import ClipWriter
 from tests.browser.conftest import (
     ROOT,
     astronaut_frames,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_cbam.clip import ClipReader, ClipWriter
+from fer_cbam.video.clip import ClipReader, ClipWriter
 from tests.browser.conftest import (
     ASTRONAUT,
     astronaut_frames,

@@ -12,7 +12,8 @@ from PIL import Image
 from tiny_sets import noise, png
 
 from fer_cbam.data import files as data_files
-from fer_cbam.data import images, load
+from fer_cbam.data import image_files as images
+from fer_cbam.data import load
 from fer_cbam.errors import DataError
 
 FILES = {

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from fer_cbam import EmotionRecognizer, cli, hub, pretrained
+from fer_cbam.backends.onnx import OnnxBackend
+from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.data import Dataset
 from fer_cbam.deploy import export as module
 from fer_cbam.deploy.export import export
-from fer_cbam.deploy.runtime import OnnxBackend
 from fer_cbam.errors import DataError, WeightsError
-from fer_cbam.torch_backend import TorchBackend
 from fer_cbam.types import Sample
 
 

@@ -12,13 +12,14 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_cbam import page, sentences, tracks
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import FerError, WeightsError
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import heat_layer, layer_transform
-from fer_cbam.serve import answers
+from fer_cbam.serve import answers, page
 from fer_cbam.types import Face
+from fer_cbam.video import tracks
+from fer_cbam.words import sentences
 
 PHOTO = Path(page.__file__).parent / "assets" / "astronaut.jpg"
 ASTRONAUT = page.file_data_url(PHOTO)

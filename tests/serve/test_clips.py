@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_cbam import page
-from fer_cbam.clip import ClipReader, ClipWriter
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import FerError
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.serve import clips as clips_module
+from fer_cbam.serve import page
 from fer_cbam.serve.clips import Clips
 from fer_cbam.serve.turns import BusyError, Turns
+from fer_cbam.video.clip import ClipReader, ClipWriter
 
 PHOTO = Path(page.__file__).parent / "assets" / "astronaut.jpg"
 FRAMES, FPS = 24, 12

@@ -24,10 +24,9 @@ import gradio_client
 import httpx
 
 import app
-from fer_cbam import page
 from fer_cbam.images import decode_image
-from fer_cbam.serve import answers
-from fer_cbam.serve.shelf import Shelf
+from fer_cbam.serve import answers, page
+from fer_cbam.serve.recognizers import Shelf
 from tests.conftest import files_under
 
 PHOTO = app.ASSETS / "astronaut.jpg"

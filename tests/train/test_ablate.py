@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from eval.ablation import entries
+from eval.studies.ablation import entries
 from train.ablate import Plan, main, read_plan, scores
 from train.examples import Examples, Source
 from train.recipe import Recipe, RecipeError, merged

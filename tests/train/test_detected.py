@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from eval.alignment import View, as_rgb, embed
+from eval.studies.alignment import View, as_rgb, embed
 from fer_cbam.preprocess import Preprocess
 from fer_cbam.types import Face
 from train import detected

@@ -1,0 +1,231 @@
+"""For which mean of accuracy and balanced accuracy to answer: what each weight gives and costs.
+
+    python -m eval.studies.adjustment --weights fer_cbam_base.ferplus --data fer2013.csv.zip \
+        --votes fer2013new.csv --stranger ckplus48.zip --out reports/ferplus/public
+
+A third of FER+ is neutral and one face in a hundred disgust or contempt: a network learns to expect
+that of everyone, which is best for accuracy, and worst for who shows something rare. For the mean
+``(1 - balance) * accuracy + balance * balanced accuracy`` the best answer is the label whose
+probability times ``(1 - balance) + balance / (K * prior)`` is largest, for being right about a face
+counts that much in the mean (Bayes' rule for a cost of each class, Elkan 2001, "The Foundations of
+Cost-Sensitive Learning", section 4; for balanced accuracy alone it is the logit adjustment of Menon
+et al. 2021, https://arxiv.org/abs/2007.07314, section 4.1). The logarithm of that factor is added
+to the logits. Between the ends it lifts what is rare and leaves the common emotions among
+themselves, which a share of the log prior (tau of Menon et al.) does not.
+
+The probabilities are the network's own, before its temperature. Soft votes, mixup and teachers make
+them flatter than calibrated ones (temperatures below 1), so rare labels are lifted further than the
+mean asks for of calibrated ones, and one network's balance is not another's.
+
+At 0.5 both count alike, which needs no data to choose. Reported is also the least balance whose
+plain mean of both, on PublicTest, is within one standard error of the best (the rule of Breiman et
+al., Classification and Regression Trees, 1984, section 3.4.3): what is the least to pay for nearly
+all of the gain. ``python -m train.release --balance`` puts a balance into the weights. What it does
+to faces of another data set stands beside, and chooses nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from eval import metrics as m
+from eval import table
+from eval.bootstrap import resample, units
+from eval.predict import jobs, predict, training_record, weights_sha256
+from eval.report import dumps, measure, provenance
+from eval.table import scored
+from fer_cbam import data
+from fer_cbam.errors import DataError, FerError, WeightsError
+
+PROTOCOL = "public"
+STRANGER_PROTOCOL = "subject10"  # every image once
+REPORT_FILE = "adjustment.json"
+DRAWS = 1000
+BALANCES = tuple(round(0.05 * i, 2) for i in range(21))
+SHOWN = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+Shift = Mapping[str, float]  # label -> what is added to its logit
+
+
+def trained_tau(training: Mapping[str, Any]) -> float:
+    """The share of the log prior that the logits of these weights lack by their training."""
+    return float(training.get("recipe", {}).get("logit_adjustment", 0.0))
+
+
+def log_prior(training: Mapping[str, Any], label_names: Sequence[str]) -> dict[str, float]:
+    """Label -> logarithm of its share of the training labels.
+
+    Raises:
+        WeightsError: the weights do not say it of every label, or one was never seen.
+    """
+    prior = training.get("prior") or {}
+    missing = [label for label in label_names if not prior.get(label, 0.0) > 0]
+    if missing:
+        raise WeightsError(f"training prior: nothing of {', '.join(missing)}; expected a share "
+                           f"above 0 for each of {', '.join(label_names)}")  # fmt: skip
+    return {label: float(np.log(prior[label])) for label in label_names}
+
+
+def balance_shift(prior: Shift, balance: float) -> dict[str, float]:
+    """What is added to logits so that the largest is the best answer for
+    ``(1 - balance) * accuracy + balance * balanced accuracy``.
+
+    prior: the log prior of each label. balance: in [0, 1].
+    """
+    return {
+        label: float(np.log(1 - balance + balance * np.exp(-value) / len(prior)))
+        for label, value in prior.items()
+    }
+
+
+def on_logits(config: Mapping[str, Any], label_names: Sequence[str]) -> dict[str, float]:
+    """What the logits of these weights carry beyond the log posterior, from release or training.
+
+    config: config.json of the weights; ``balance`` in it is release's, and has replaced training's,
+    as did ``logit_adjustment``, the share of the log prior that earlier releases took off.
+
+    Raises:
+        WeightsError: something is on them, and the weights do not say the prior.
+    """
+    training = config.get("training", {})
+    tau = config.get("logit_adjustment", trained_tau(training))
+    if "balance" in config:
+        return balance_shift(log_prior(training, label_names), config["balance"])
+    if tau:
+        return {label: -tau * v for label, v in log_prior(training, label_names).items()}
+    return dict.fromkeys(label_names, 0.0)
+
+
+def adjusted(predictions: pd.DataFrame, shift: Shift, sign: int = 1) -> pd.DataFrame:
+    """The table as it would be with a shift on the logits; off them with the sign -1."""
+    columns = {
+        table.LOGIT + label: predictions[table.LOGIT + label] + sign * shift[label]
+        for label in table.model_labels(predictions)
+    }
+    changed = predictions.assign(**columns)
+    changed.attrs = predictions.attrs
+    return changed
+
+
+def rates(predictions: pd.DataFrame) -> dict[str, Any]:
+    """Accuracy, balanced accuracy and the recall of each emotion of the data."""
+    labels = predictions.attrs["label_names"]
+    values = measure(scored(predictions))
+    return {
+        "accuracy": float(values["accuracy"]),
+        "balanced_accuracy": float(values["balanced_accuracy"]),
+        "recall": {label: float(values[f"recall_{label}"]) for label in labels},
+    }
+
+
+def sweep(predictions: pd.DataFrame, prior: Shift) -> dict[float, dict[str, Any]]:
+    """balance -> rates, for every one of ``BALANCES``.
+
+    predictions: with nothing on the logits. prior: the log prior of each label.
+    """
+    return {b: rates(adjusted(predictions, balance_shift(prior, b))) for b in BALANCES}
+
+
+def worth(values: Mapping[str, Any]) -> float:
+    """What is weighed up: the mean of accuracy and balanced accuracy."""
+    return (values["accuracy"] + values["balanced_accuracy"]) / 2
+
+
+def standard_error(predictions: pd.DataFrame) -> float:
+    """Of :func:`worth`, by the bootstrap over images."""
+    s = scored(predictions)
+    counts = resample(units(predictions), DRAWS, np.random.default_rng(0))
+    matrix = m.confusion_matrix(s.targets, s.preds, s.num_classes, counts)
+    return float(np.std((m.accuracy(matrix) + m.balanced_accuracy(matrix)) / 2, ddof=1))
+
+
+def proposed(
+    found: Mapping[float, Mapping[str, Any]], predictions: pd.DataFrame, prior: Shift
+) -> tuple[float, float]:
+    """The least balance whose worth is within one standard error of the best, and that error."""
+    best = max(found, key=lambda balance: worth(found[balance]))
+    error = standard_error(adjusted(predictions, balance_shift(prior, best)))
+    return min(b for b in found if worth(found[b]) >= worth(found[best]) - error), error
+
+
+def reports(name: str, of: Mapping[str, str], n: int, found: Mapping[float, Any]) -> dict[str, Any]:
+    """Entries for the summary, one for each balance of ``SHOWN``."""
+    entries = {}
+    for balance in SHOWN:
+        values = found[balance]
+        entries[f"{name} balance {balance:g}"] = {
+            **of, "option": f"balance_{round(100 * balance)}", "n": n, "sequence_overlap": None,
+            "metrics": {metric: {"value": values[metric], "low": None, "high": None}
+                        for metric in ("accuracy", "balanced_accuracy")},
+            "classes": {label: {"recall": {"value": recall, "low": None, "high": None}}
+                        for label, recall in values["recall"].items()},
+        }  # fmt: skip
+    return entries
+
+
+def run(args: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
+    dataset = data.load(args.data, votes=args.votes)
+    pairs = jobs(str(args.weights), dataset, PROTOCOL)
+    if len(pairs) != 1:
+        raise WeightsError(f"{args.weights}: {len(pairs)} sets of weights; expected one")
+    loaded = pairs[0].loaded
+    prior = log_prior(training_record(loaded), loaded.label_names)
+    carried = on_logits(loaded.config, loaded.label_names)
+    content = {
+        **provenance("eval.studies.adjustment", arguments),
+        "weights_sha256": weights_sha256(pairs),
+    }
+    entries: dict[str, Any] = {}
+    asked = [(dataset, PROTOCOL)]
+    if args.stranger:
+        stranger = data.load(args.stranger)
+        if stranger.name == dataset.name:
+            raise DataError(f"--stranger {stranger.name}; expected another data set")
+        asked.append((stranger, STRANGER_PROTOCOL))
+    for faces, protocol in asked:
+        own = jobs(str(args.weights), faces, protocol)
+        predictions = adjusted(predict(own, faces, protocol), carried, -1)
+        found = sweep(predictions, prior)
+        if faces is dataset:
+            content["balance"], content["standard_error"] = proposed(found, predictions, prior)
+            content["balances"] = {f"{b:g}": {k: v for k, v in values.items() if k != "recall"}
+                                   for b, values in found.items()}  # fmt: skip
+        of = {key: predictions.attrs[key] for key in ("data", "protocol", "weights")}
+        entries |= reports(faces.name, of, len(predictions), found)
+    return {**content, "reports": entries}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.studies.adjustment", description=(__doc__ or "").splitlines()[0]
+    )
+    add = parser.add_argument
+    add("--weights", required=True, help="weights, released or of a run")
+    add("--data", type=Path, required=True, help="FER2013")
+    add("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
+    add("--stranger", type=Path, help="another data set, shown beside")
+    add("--out", type=Path, required=True, help=f"folder for {REPORT_FILE}")
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    args = parser.parse_args(arguments)
+    try:
+        content = run(args, arguments)
+    except FerError as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / REPORT_FILE).write_text(dumps(content), encoding="utf-8")
+    for name, entry in content["reports"].items():
+        print(
+            f"{name:26}" + "".join(f"  {k} {v['value']:.4f}" for k, v in entry["metrics"].items())
+        )
+    print(f"balance {content['balance']:g} is within a standard error of the best")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""Clips: read, followed face by face, summed up and written; see :mod:`fer_cbam.video.analysis`."""
+
+from __future__ import annotations
+
+from fer_cbam.video.analysis import ClipResult, Progress, TrackSummary, analyse, run
+
+__all__ = ["ClipResult", "Progress", "TrackSummary", "analyse", "run"]

@@ -1,0 +1,308 @@
+"""A clip of any length -> emotions of every face over time, an annotated clip, a CSV.
+
+For scripts::
+
+    result = run(analyse("clip.mp4", recognizer, annotated="out.webm", table="out.csv"))
+    for face in result.tracks:
+        print(face.track, face.first, face.last, face.dominant, face.share)
+
+For servers, :func:`analyse` is stepped: each ``next()`` reads one frame and yields
+:class:`Progress`, and may be the last to be asked for (``.close()`` removes half-written files)::
+
+    steps = analyse(path, recognizer, annotated=folder / "annotated.webm", max_seconds=120)
+    while True:
+        try:
+            progress = next(steps)  # .done of .total frames (0: unknown), .fraction or None
+        except StopIteration as end:
+            result = end.value  # ClipResult
+            break
+
+Memory does not grow with the clip: at most ``BLOCK_FRAMES`` frames are held, so that their faces
+are classified together, and what is kept of a face is a timeline of bounded size.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_cbam.detect.base import FaceDetector
+from fer_cbam.detect.yunet import YuNetDetector
+from fer_cbam.render import annotate, shrink
+from fer_cbam.types import Face, Recognition
+from fer_cbam.video import tracks
+from fer_cbam.video.clip import MAX_PIXELS, ClipReader, ClipWriter, Frame
+from fer_cbam.video.face_table import FaceTable
+from fer_cbam.video.timeline import Timeline, TimelinePoint
+from fer_cbam.video.tracks import Memory, Tracked, follow
+
+if TYPE_CHECKING:  # loads torch
+    from fer_cbam.recognizer import EmotionRecognizer
+
+SEARCH_SIDE = 640  # of the default detector: finds faces from about a 30th of the longest side up
+BLOCK_FRAMES = 8  # held at once; their faces are classified together
+BLOCK_BYTES = 64_000_000  # of those frames; one frame may be larger
+WRITTEN_SIDE = 640  # longest side of the annotated clip: VP8 takes 20 ms for such a frame
+FPS_UNKNOWN = 30.0  # of the annotated clip, where the clip declares none
+MAX_TRACKS = 50  # summed up in the result; the CSV has them all
+TIMELINE_POINTS = 300
+
+
+@dataclass(frozen=True)
+class Progress:
+    """done: frames read. total: frames that the clip promises, 0 if it does not say. time: seconds
+    into the clip."""
+
+    done: int
+    total: int
+    time: float
+
+    @property
+    def fraction(self) -> float | None:
+        """Share that is done, in [0, 1]; None if unknown."""
+        return min(1.0, self.done / self.total) if self.total else None
+
+
+@dataclass(frozen=True)
+class TrackSummary:
+    """One face of a clip.
+
+    track: its number. first, last: seconds. frames: analysed ones with it. shares: label -> share
+    of those frames in which it was on top, the largest first, ``uncertain`` for those below the
+    weights' threshold. points: its timeline, at most ``TIMELINE_POINTS``.
+    """
+
+    track: int
+    first: float
+    last: float
+    frames: int
+    shares: Mapping[str, float]
+    points: Sequence[TimelinePoint]
+
+    @property
+    def dominant(self) -> str:
+        return next(iter(self.shares))
+
+    @property
+    def share(self) -> float:
+        """Of the dominant emotion, in [0, 1]."""
+        return self.shares[self.dominant]
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """What became of a clip.
+
+    seconds: of the last frame that was read. frames: read. analysed: of those. tracks: the faces by
+    number. notes: in words, what is not as one may expect (the clip breaks off, is longer than
+    asked for, shows no face). annotated, table: the files written, None for what was not asked for.
+    """
+
+    seconds: float
+    frames: int
+    analysed: int
+    tracks: Sequence[TrackSummary]
+    notes: Sequence[str]
+    annotated: Path | None = None
+    table: Path | None = None
+
+
+def analyse(
+    path: str | Path,
+    recognizer: EmotionRecognizer,
+    detector: FaceDetector | None = None,
+    *,
+    annotated: str | Path | None = None,
+    table: str | Path | None = None,
+    every: int = 1,
+    half_life: float = tracks.HALF_LIFE,
+    max_seconds: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Generator[Progress, None, ClipResult]:
+    """Find, follow and read the faces of a clip, one frame for each step.
+
+    detector: by default YuNet at ``SEARCH_SIDE``. annotated: name of a ``.webm`` to be written.
+    table: name of a CSV to be written, a row for each analysed frame and face. every: only each
+    n-th frame is analysed; boxes and labels are held in between. half_life: of the smoothing, in
+    seconds; 0 for none. max_seconds: what comes later is left out, and a note says so. max_pixels:
+    clips with larger frames are refused.
+
+    Returns (as the value of ``StopIteration``; see :func:`run`) a :class:`ClipResult`.
+
+    Raises:
+        VideoError: no clip, a damaged one without one whole frame, frames too large, or a name
+            that an annotated clip cannot have.
+        ValueError: ``every`` is not positive.
+    """
+    if every < 1:
+        raise ValueError(f"every: got {every}; expected at least 1")
+    with ExitStack() as stack:
+        reader = stack.enter_context(ClipReader(path, max_pixels))
+        analysis = _Analysis(recognizer, half_life)
+        if table is not None:
+            analysis.table = stack.enter_context(FaceTable(table, recognizer.label_names))
+        if annotated is not None:
+            analysis.writer = stack.enter_context(ClipWriter(annotated, reader.fps or FPS_UNKNOWN))
+        detector = detector or YuNetDetector(max_side=SEARCH_SIDE)
+        size = BLOCK_BYTES // (3 * reader.width * reader.height)
+        block: list[_Waiting] = []
+        notes: list[str] = []
+        for frame in reader.frames(every, all_images=annotated is not None):
+            if max_seconds is not None and frame.time > max_seconds:
+                notes = [f"Only the first {max_seconds:g} seconds were read."]
+                break
+            faces = None
+            if frame.image is not None and frame.number % every == 0:
+                faces = detector.detect(frame.image)[: tracks.MAX_FACES]
+            block.append(_Waiting(frame, faces))
+            if len(block) >= min(size, BLOCK_FRAMES):
+                analysis.finish(block)
+                block = []
+            yield Progress(frame.number + 1, reader.declared_frames, frame.time)
+        analysis.finish(block)
+        notes = notes or _breaks_off(analysis, reader)
+    return analysis.result(notes, annotated, table)
+
+
+def run(
+    steps: Generator[Progress, None, ClipResult],
+    report: Callable[[Progress], None] | None = None,
+) -> ClipResult:
+    """Step :func:`analyse` to its end. report: called with each progress."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            return end.value
+        if report is not None:
+            report(progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A frame with its faces; None where it was not searched."""
+
+    frame: Frame
+    faces: list[Face] | None
+
+
+class _Analysis:
+    """What is known of a clip so far."""
+
+    def __init__(self, recognizer: EmotionRecognizer, half_life: float) -> None:
+        self.recognizer = recognizer
+        self.half_life = half_life
+        self.table: FaceTable | None = None
+        self.writer: ClipWriter | None = None
+        self.frames = self.analysed = self.left_out = 0
+        self.time = 0.0
+        self._memory = Memory()
+        self._shown: list[Tracked] = []  # the faces of the last frame that was analysed
+        self._last = 0.0  # its time
+        self._faces: dict[int, _FaceSoFar] = {}
+
+    def finish(self, block: Sequence[_Waiting]) -> None:
+        """Classify the faces of some frames together, then follow, note and draw them in order."""
+        searched = [w for w in block if w.faces is not None]
+        found = iter(_recognize(self.recognizer, searched))
+        for waiting in block:
+            frame = waiting.frame
+            self.frames, self.time = frame.number + 1, frame.time
+            if waiting.faces is not None:
+                self._follow(frame, next(found))
+            if self.writer is not None and frame.image is not None:
+                recognitions = [t.recognition for t in self._shown]
+                small, moved = shrink(frame.image, recognitions, WRITTEN_SIDE)
+                drawn = annotate(small, moved, [t.track for t in self._shown])
+                self.writer.write(drawn, frame.time)
+
+    def _follow(self, frame: Frame, recognitions: Sequence[Recognition]) -> None:
+        # One missed frame never ends a track, however few frames are analysed.
+        forget_after = max(tracks.FORGET_AFTER, 2.5 * (frame.time - self._last))
+        self._shown, self._memory = follow(
+            self._memory, recognitions, frame.time, self.recognizer.uncertain_below,
+            self.half_life, forget_after,
+        )  # fmt: skip
+        self._last = frame.time
+        self.analysed += 1
+        for tracked in self._shown:
+            face = self._faces.setdefault(tracked.track, _FaceSoFar(frame.time))
+            face.add(frame.time, tracked.recognition)
+        if len(self._faces) > 2 * MAX_TRACKS:
+            self._forget_short_ones()
+        if self.table is not None:
+            self.table.write(frame.number, frame.time, self._shown)
+
+    def _forget_short_ones(self) -> None:
+        present = {face.track for face in self._memory.faces}
+        longest = sorted(self._faces, key=lambda t: (t not in present, -self._faces[t].frames))
+        self.left_out += len(longest) - MAX_TRACKS
+        self._faces = {track: self._faces[track] for track in sorted(longest[:MAX_TRACKS])}
+
+    def result(
+        self, notes: Sequence[str], annotated: str | Path | None, table: str | Path | None
+    ) -> ClipResult:
+        if len(self._faces) > MAX_TRACKS:
+            self._memory = Memory()
+            self._forget_short_ones()
+        summaries = [self._faces[track].summary(track) for track in sorted(self._faces)]
+        notes = list(notes)
+        if not summaries:
+            notes.append("No face was found.")
+        if self.left_out:
+            notes.append(f"{self.left_out} faces seen for a short time are not summed up here.")
+        return ClipResult(
+            self.time, self.frames, self.analysed, summaries, notes,
+            None if annotated is None else Path(annotated), None if table is None else Path(table),
+        )  # fmt: skip
+
+
+@dataclass
+class _FaceSoFar:
+    first: float
+    last: float = 0.0
+    frames: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    timeline: Timeline = field(default_factory=lambda: Timeline(max_points=TIMELINE_POINTS))
+
+    def add(self, time: float, recognition: Recognition) -> None:
+        prediction = recognition.prediction
+        self.last = time
+        self.frames += 1
+        self.counts["uncertain" if prediction.uncertain else prediction.label] += 1
+        self.timeline.add(time, prediction.probs)
+
+    def summary(self, track: int) -> TrackSummary:
+        shares = {label: count / self.frames for label, count in self.counts.most_common()}
+        points = self.timeline.points()
+        return TrackSummary(track, self.first, self.last, self.frames, shares, points)
+
+
+def _recognize(
+    recognizer: EmotionRecognizer, searched: Sequence[_Waiting]
+) -> list[list[Recognition]]:
+    """The recognitions of each frame, all faces of all frames in one batch."""
+    places = [
+        (number, face, *recognizer.preprocess.align(waiting.frame.image, face))
+        for number, waiting in enumerate(searched)
+        if waiting.frame.image is not None
+        for face in waiting.faces or ()
+    ]
+    found: list[list[Recognition]] = [[] for _ in searched]
+    if places:
+        predictions, _ = recognizer.classify([crop for *_, crop, _ in places])
+        for (number, face, crop, affine), prediction in zip(places, predictions, strict=True):
+            found[number].append(Recognition(face, prediction, crop, affine))
+    return found
+
+
+def _breaks_off(analysis: _Analysis, reader: ClipReader) -> list[str]:
+    promised = reader.declared_seconds
+    read = analysis.time + 1 / reader.fps if reader.fps else analysis.time
+    if promised - read <= max(0.5, 0.05 * promised):  # headers are a few frames wrong
+        return []
+    return [f"The clip breaks off: {read:.1f} of its {promised:.1f} seconds could be read."]

@@ -1,0 +1,142 @@
+"""ONNX Runtime says what torch says; what does not fit together is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_cbam import EmotionRecognizer, data, hub, pretrained
+from fer_cbam.backends.onnx import OnnxBackend
+from fer_cbam.backends.torch import TorchBackend
+from fer_cbam.errors import BackendError, WeightsError
+from fer_cbam.images import decode_image
+
+ASTRONAUT = Path(__file__).parents[2] / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
+
+
+def assert_same(torch_backend, onnx_backend, x, target=None):
+    expected, found = torch_backend.explain(x, target), onnx_backend.explain(x, target)
+    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-4)
+    np.testing.assert_array_equal(found.logits.argmax(1), expected.logits.argmax(1))
+    np.testing.assert_allclose(found.gradcam, expected.gradcam, atol=1e-3)
+    np.testing.assert_allclose(found.attention, expected.attention, atol=1e-3)
+    assert found.gradcam.dtype == found.attention.dtype == np.float32
+    np.testing.assert_allclose(onnx_backend.logits(x), found.logits, atol=1e-6)
+    return expected
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_same_logits_and_maps(folder, x, count):
+    torch_backend, onnx_backend = TorchBackend(hub.load_model(folder)), OnnxBackend.load(folder)
+    first = assert_same(torch_backend, onnx_backend, x[:count])
+    assert np.ptp(first.gradcam) > 0.5  # maps, not flat fields
+    other = (first.logits.argmax(1) + 1) % first.logits.shape[1]
+    second = assert_same(torch_backend, onnx_backend, x[:count], other)
+    assert np.abs(first.gradcam - second.gradcam).max() > 0.1
+    assert onnx_backend.label_names == torch_backend.label_names
+    assert onnx_backend.preprocess == torch_backend.preprocess
+
+
+@pytest.mark.parametrize("name", pretrained.embedded_names())
+def test_embedded_weights_run_without_torch(name, x):
+    assert_same(TorchBackend(hub.load_model(name)), OnnxBackend.load(name), x)
+    assert OnnxBackend.load(name).name == name
+
+
+def test_the_recogniser_gives_the_same_answer():
+    (expected,) = EmotionRecognizer.from_pretrained(backend="torch")(ASTRONAUT, explain=True)
+    recognizer = EmotionRecognizer.from_pretrained(backend="onnx")
+    (found,) = recognizer(ASTRONAUT, explain=True)
+    np.testing.assert_allclose(found.affine, expected.affine, atol=1e-3)
+    # A hundred thousandth of a pixel in a landmark may round a grey value the other way.
+    found = recognizer.recognize(decode_image(ASTRONAUT), [expected.face], explain=True)[0]
+    np.testing.assert_array_equal(found.crop, expected.crop)
+    assert found.prediction.label == expected.prediction.label
+    assert found.prediction.probs == pytest.approx(dict(expected.prediction.probs), abs=1e-5)
+    for ours, theirs in zip(found.saliencies, expected.saliencies, strict=True):
+        assert (ours.kind, ours.label) == (theirs.kind, theirs.label)
+        np.testing.assert_allclose(ours.values, theirs.values, atol=1e-3)
+    for label in ("anger", "surprise"):
+        assert recognizer.explain(found.crop, label).label == label
+
+
+@pytest.mark.data
+def test_same_answers_on_fer2013(data_dir):
+    """A quarter of PublicTest; `python -m benchmarks.agreement` goes through PrivateTest."""
+    dataset = data.load(data_dir / "fer2013.csv.zip")
+    crops = [s.pixels for s in dataset.samples if s.split == "PublicTest"][::28]
+    for name in pretrained.embedded_names():
+        onnx_backend = OnnxBackend.load(name)
+        x = onnx_backend.preprocess(crops)
+        assert_same(TorchBackend(hub.load_model(name)), onnx_backend, x)
+
+
+def test_threads_get_what_one_thread_gets(folder, x):
+    backend = OnnxBackend.load(folder)
+    alone = [backend.explain(x[i : i + 1]) for i in range(len(x))] * 4
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda i: backend.explain(x[i : i + 1]), [*range(len(x))] * 4))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.logits, other.logits)
+        np.testing.assert_array_equal(one.gradcam, other.gradcam)
+
+
+def refused(folder: Path, message: str, **options) -> None:
+    with pytest.raises(WeightsError, match=message):
+        OnnxBackend.load(folder, **options)
+
+
+def test_what_does_not_fit_is_refused(folder, tmp_path):
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    graph = copy / pretrained.GRAPH_FILE
+    whole = graph.read_bytes()
+    refused(copy, r"model.int8.onnx: no such file; expected .* 'fer-cbam export", int8=True)
+    graph.write_bytes(whole[: len(whole) // 2])
+    refused(copy, "model.onnx: damaged, or not for these weights")
+    graph.write_bytes(b"")
+    refused(copy, "model.onnx: damaged, or not for these weights")
+    graph.unlink()
+    refused(copy, "model.onnx: no such file; expected a folder made by 'fer-cbam export")
+    graph.write_bytes(whole)
+    weights = copy / pretrained.WEIGHTS_FILE
+    weights.write_bytes(weights.read_bytes()[:5000])
+    refused(copy, "model.safetensors: damaged or no safetensors file")
+    weights.unlink()
+    refused(copy, "model.onnx: damaged, or not for these weights")  # it holds no weights itself
+
+
+def test_a_graph_of_other_options_is_refused(folder, tmp_path):
+    """Weights of the same names and shapes, but another network."""
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    config = json.loads((copy / pretrained.CONFIG_FILE).read_text())
+    config["model_args"] = {**config.get("model_args", {}), "act_layer": "gelu"}
+    (copy / pretrained.CONFIG_FILE).write_text(json.dumps(config))
+    refused(copy, "model.onnx: made for .*; config.json expects .*gelu")
+
+
+def test_weights_of_another_network_are_refused(folder, tmp_path):
+    import timm
+
+    other = hub.save_model(
+        timm.create_model("fer_cbam_paper", channels=(8, 8, 16)), tmp_path, "abcdefg"
+    )
+    shutil.copy(folder / pretrained.GRAPH_FILE, other)
+    refused(other, "model.onnx: damaged, or not for these weights")
+
+
+def test_unknown_backend():
+    with pytest.raises(BackendError, match="'tflite'; expected one of: torch, onnx, onnx-int8"):
+        EmotionRecognizer.from_pretrained(backend="tflite")
+
+
+def test_onnxruntime_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    message = r"'onnx' needs onnxruntime, .*: pip install 'fer-cbam\[onnx\]', or backend 'torch'"
+    with pytest.raises(BackendError, match=message):
+        EmotionRecognizer.from_pretrained(backend="onnx")

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from torch import nn
+
+from eval.studies import cost
+
+
+def test_multiply_adds_by_hand():
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1, groups=4),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3),
+    )  # fmt: skip
+    expected = 8 * 8 * 4 * 9 + 8 * 8 * 4 * 9 + 4 * 3
+    assert cost.multiply_adds(model, (1, 8, 8)) == expected
+    assert not any(layer._forward_hooks for layer in model.modules())
+
+
+def test_the_command(save_weights, tmp_path):
+    folder = save_weights("w", {"data": "ferplus", "images": 1000})
+    pd.DataFrame({"epoch": [1, 2, 3], "seconds": [600.0, 600, 600]}).to_csv(tmp_path / "h.csv")
+    out = ["--weights", str(folder), "--threads", "2", "--out", str(tmp_path / "out")]
+    cost.main([*out, "--history", str(tmp_path / "h.csv")])
+    got = json.loads((tmp_path / "out" / "cost.json").read_text())
+    counts = got["counts"]
+    assert counts["images_seen"] == 3000
+    assert counts["core_hours"] == pytest.approx(1.0)
+    assert counts["peta_multiply_adds"] == pytest.approx(
+        3000 * counts["multiply_adds_millions"] / 1e9, abs=1e-6
+    )
+    unknown = save_weights("u", {"data": "ferplus"})
+    with pytest.raises(SystemExit, match="says images None; expected how many"):
+        cost.main(["--weights", str(unknown), "--history", str(tmp_path / "h.csv"),
+                   "--threads", "2", "--out", str(tmp_path / "out")])  # fmt: skip
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SystemExit, match="expected epoch and seconds"):
+        cost.main([*out, "--history", str(tmp_path / "bad.csv")])
+    with pytest.raises(SystemExit, match="cannot be read"):
+        cost.main([*out, "--history", str(tmp_path / "no.csv")])
+
+
+def test_a_second_round_counts_with_the_first(save_weights, tmp_path):
+    folder = save_weights("w", {"data": "ferplus", "images": 1000})
+    for name, epochs in (("first", 3), ("second", 2)):
+        table = pd.DataFrame({"epoch": range(1, epochs + 1), "seconds": [360.0] * epochs})
+        table.to_csv(tmp_path / f"{name}.csv")
+    cost.main(["--weights", str(folder), "--threads", "2", "--out", str(tmp_path / "out"),
+               "--history", str(tmp_path / "first.csv"), str(tmp_path / "second.csv")])  # fmt: skip
+    counts = json.loads((tmp_path / "out" / "cost.json").read_text())["counts"]
+    assert (counts["epochs"], counts["images_seen"]) == (5, 5000)
+    assert counts["core_hours"] == pytest.approx(1.0)
+    runs = ["--history", str(tmp_path / "first.csv"), str(tmp_path / "second.csv")]
+    run = ["--weights", str(folder), "--out", str(tmp_path / "out"), *runs, "--threads"]
+    cost.main([*run, "4", "1"])  # 3 epochs of 360 s on four cores, 2 on one
+    counts = json.loads((tmp_path / "out" / "cost.json").read_text())["counts"]
+    assert counts["core_hours"] == pytest.approx(1.4)
+    with pytest.raises(SystemExit, match=r"threads \[4, 1, 2\] for 2 histories"):
+        cost.main([*run, "4", "1", "2"])
+
+
+def test_rounds_before_from_a_report(save_weights, tmp_path):
+    folder = save_weights("w", {"data": "ferplus", "images": 1000})
+    history, out = tmp_path / "h.csv", tmp_path / "out"
+    pd.DataFrame({"epoch": [1, 2], "seconds": [900.0, 900]}).to_csv(history)
+    run = ["--weights", str(folder), "--history", str(history), "--threads", "1"]
+    cost.main([*run, "--out", str(out)])
+    report = out / "cost.json"
+    first = json.loads(report.read_text())["counts"]
+    cost.main([*run, "--after", str(report), "--out", str(out)])  # read before it is replaced
+    counts = json.loads(report.read_text())["counts"]
+    assert (counts["epochs"], counts["images_seen"]) == (4, 4000)
+    assert counts["core_hours"] == pytest.approx(1.0)
+    assert counts["multiply_adds_millions"] == first["multiply_adds_millions"]
+    millions = first["multiply_adds_millions"]
+    one_label_more = {"counts": {**first, "multiply_adds_millions": millions + 320e-6}}
+    (tmp_path / "labels.json").write_text(json.dumps(one_label_more))
+    cost.main([*run, "--after", str(tmp_path / "labels.json"), "--out", str(out)])
+    assert json.loads(report.read_text())["counts"] == counts
+    wider = {"counts": {**first, "multiply_adds_millions": millions + 0.02}}
+    (tmp_path / "wider.json").write_text(json.dumps(wider))
+    with pytest.raises(SystemExit, match="million multiply-adds; expected"):
+        cost.main([*run, "--after", str(tmp_path / "wider.json"), "--out", str(out)])
+    other = {"counts": {**first, "multiply_adds_millions": 1.5}}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    with pytest.raises(SystemExit, match=r"1\.5 million multiply-adds; expected"):
+        cost.main([*run, "--after", str(tmp_path / "other.json"), "--out", str(out)])
+    (tmp_path / "none.json").write_text("{}")
+    with pytest.raises(SystemExit, match=r"not a report of eval\.cost"):
+        cost.main([*run, "--after", str(tmp_path / "none.json"), "--out", str(out)])
+
+
+def test_a_sharpness_aware_run_passes_half_of_its_images_twice(save_weights, tmp_path):
+    folder = save_weights("w", {"data": "ferplus", "images": 1000, "recipe": {"sam": 0.1}})
+    for name, epochs in (("before", 3), ("own", 2)):
+        table = pd.DataFrame({"epoch": range(1, epochs + 1), "seconds": [360.0] * epochs})
+        table.to_csv(tmp_path / f"{name}.csv")
+    cost.main(["--weights", str(folder), "--threads", "1", "--out", str(tmp_path / "out"),
+               "--history", str(tmp_path / "before.csv"), str(tmp_path / "own.csv")])  # fmt: skip
+    counts = json.loads((tmp_path / "out" / "cost.json").read_text())["counts"]
+    assert (counts["epochs"], counts["images_seen"]) == (5, 3000 + 3000)
