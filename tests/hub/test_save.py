@@ -1,36 +1,19 @@
-"""Weights: saved, read back by us and by timm, and refused when something is wrong."""
+"""Weights saved, and read back by us and by timm."""
 
 from __future__ import annotations
-
-import json
-import sys
 
 import pytest
 import timm
 import torch
 
-from fer_cbam import hub, pretrained
-from fer_cbam.errors import WeightsError
-
-LABELS = ("anger", "disgust", "fear", "happiness")
-LANDMARKS = [[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]
-
-
-@pytest.fixture(scope="module")
-def model():
-    torch.manual_seed(0)
-    return timm.create_model("fer_cbam_paper", num_classes=4, channels=(8, 8, 16)).eval()
+from fer_cbam import hub
+from tests.hub.conftest import LABELS, LANDMARKS
 
 
 @pytest.fixture
 def folder(model, tmp_path):
     extra = {"landmarks": LANDMARKS, "temperature": 1.5}
     return hub.save_model(model, tmp_path / "weights", LABELS, extra)
-
-
-@pytest.fixture
-def x():
-    return torch.rand((3, 1, 48, 48), generator=torch.Generator().manual_seed(0))
 
 
 def test_round_trip(model, folder, x):
@@ -74,24 +57,3 @@ def test_labels_of_another_data_set_replace_the_registered_ones(tmp_path):
     names = tuple("abcdefg")
     hub.save_model(timm.create_model("fer_cbam_paper"), tmp_path, names)
     assert hub.load_model(tmp_path).label_names == names
-
-
-@pytest.mark.parametrize("source", ["nowhere", "fer_cbam_paper.nothing", "no/such/folder"])
-def test_unknown_source(source):
-    with pytest.raises(WeightsError, match=r"neither embedded .* nor a folder, nor 'hf-hub:"):
-        hub.load_model(source)
-
-
-def test_unknown_architecture(folder):
-    path = folder / pretrained.CONFIG_FILE
-    config = json.loads(path.read_text()) | {"architecture": "resnet18"}
-    path.write_text(json.dumps(config))
-    with pytest.raises(WeightsError, match=r"'resnet18'; expected one of: .*fer_cbam_paper"):
-        hub.load_model(folder)
-
-
-def test_no_hub_client_is_installed(monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    message = r"'user/name': huggingface_hub is not installed; .* 'fer-cbam\[hub\]'"
-    with pytest.raises(WeightsError, match=message):
-        hub.resolve("hf-hub:user/name")
