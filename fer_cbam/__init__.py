@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from fer_cbam.environment import prepare
 from fer_cbam.registration import register_with_timm
 
 __version__ = "0.1.0"
@@ -50,4 +51,5 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME})
 
 
+prepare()
 register_with_timm()

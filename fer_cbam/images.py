@@ -8,27 +8,46 @@ from __future__ import annotations
 
 import io
 import os
-import struct
-import zlib
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from fer_cbam.errors import ImageError
+from fer_cbam.side_data import pixels_alone
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 50_000_000  # 150 MB as RGB; phones' pictures have 12 to 48 million
+MAX_SHOWN = 80  # characters of a text that is no path, in an error
 
-# What PIL raises on a damaged file; a bomb is an error or a warning by the caller's settings.
-_DECODE_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, OverflowError, MemoryError,
-    struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
-)  # fmt: skip
 _WIDE_GREY = ("I;16", "I;16L", "I;16B", "I;16N")
 _TO_RGB = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+
+_ORIENTATION = 274  # TIFF 6.0; its values -> what turns the stored picture upright
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# Sound files that people take for damaged, told by their bytes from an offset on.
+_OTHER_FORMATS = (
+    (4, rb"ftyp(hei|hev|mif1|msf1)", "HEIC"),
+    (4, rb"ftypavi[fs]", "AVIF"),
+    (0, rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
+    (0, rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, rb".{0,200}<svg", "SVG"),
+    (0, rb"8BPS", "Photoshop"),
+    (4, rb"ftyp", "MP4 or MOV"),
+    (0, rb"\x1a\x45\xdf\xa3", "WebM or MKV"),
+)
 
 
 def decode_image(source: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -39,9 +58,11 @@ def decode_image(source: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     files and PIL images with more are refused from their header, before anything is decoded.
 
     Returns RGB uint8 ``(H, W, 3)``, H and W at least 1; it may share memory with an array that is
-    that already. The EXIF orientation is applied. 16-bit grey is scaled by 255 / 65535. Pixels
-    that let through are laid over white: such pictures are made to be seen on a page, and the
-    colour hidden under full transparency is arbitrary.
+    that already. The EXIF orientation is applied; whatever else lies beside the pixels (comments,
+    other tags, colour profiles) is left alone, and does not matter where it is damaged. Floats
+    less than half a grey level outside [0, 1] are taken for rounding errors. 16-bit grey is scaled
+    by 255 / 65535. Pixels that let through are laid over white: such pictures are made to be seen
+    on a page, and the colour hidden under full transparency is arbitrary.
 
     Raises:
         ImageError: no file, no picture, a damaged or truncated one, more than max_pixels, or an
@@ -56,28 +77,79 @@ def decode_image(source: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             raise ImageError(f"image: got 0 bytes; expected a {_names()} file")
         return _open(io.BytesIO(source), f"image of {len(source)} bytes", max_pixels)
     if isinstance(source, str | os.PathLike):
-        path = Path(os.fsdecode(source))
-        if not path.is_file():
-            raise ImageError(f"{path}: no such file; expected a {_names()} file")
-        if path.stat().st_size == 0:
-            raise ImageError(f"{path}: got 0 bytes; expected a {_names()} file")
-        return _open(path, str(path), max_pixels)
+        return _open(_existing(os.fsdecode(source)), str(Path(os.fsdecode(source))), max_pixels)
     raise ImageError(
         f"image: got {type(source).__name__}; expected a path, bytes, PIL image or array"
     )
 
 
+def _existing(text: str) -> Path:
+    """The path of a file that is there and not empty. A text that is something else is named, and
+    not repeated where it is long."""
+    shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}... ({len(text)} characters)"
+    expected = f"expected a {_names()} file"
+    try:
+        size = Path(text).stat().st_size if Path(text).is_file() else None
+    except PermissionError as error:
+        raise ImageError(f"{shown}: may not be read ({error.strerror}); {expected}") from None
+    except (OSError, ValueError):  # too long, a null byte, ...
+        size = None
+    if size:
+        return Path(text)
+    if size == 0:
+        raise ImageError(f"{shown}: got 0 bytes; {expected}")
+    if text.startswith("data:"):
+        raise ImageError(f"{shown}: a data URL; expected a path, or the decoded bytes")
+    address = re.match(r"([a-z][a-z0-9+.-]+):/+", text)  # a Path has lost one of the slashes
+    if address:
+        rest = shown.removeprefix(address[0])
+        raise ImageError(f"{address[1]}://{rest}: an address; expected the path of a file here")
+    if text.startswith("~"):
+        raise ImageError(f"{shown}: no such file, and ~ is not expanded; expected a whole path")
+    raise ImageError(f"{shown}: no such file; {expected}")
+
+
 def _open(file: Path | io.BytesIO, name: str, max_pixels: int) -> np.ndarray:
+    try:
+        return _decode(file, name, max_pixels)
+    except ImageError:
+        bare = pixels_alone(_read(file, 8 * max_pixels))
+        if bare is None:
+            raise
+        try:
+            return _decode(io.BytesIO(bare), name, max_pixels)
+        except ImageError:
+            pass  # the first error says more
+        raise
+
+
+def _decode(file: Path | io.BytesIO, name: str, max_pixels: int) -> np.ndarray:
     try:
         image = Image.open(file, formats=FORMATS)
     except Image.UnidentifiedImageError:
-        raise ImageError(f"{name}: not a picture, or damaged; expected {_names()}") from None
+        raise ImageError(f"{name}: {_unidentified(file)}; expected {_names()}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{name}: {error} expected at most {max_pixels} pixels") from error
-    except _DECODE_ERRORS as error:
+    except Exception as error:  # a decoder may raise anything on a damaged file
         raise ImageError(f"{name}: {error}; expected a whole {_names()} file") from error
     with image:
         return _from_pil(image, name, max_pixels)
+
+
+def _unidentified(file: Path | io.BytesIO) -> str:
+    head = _read(file, 256)
+    for offset, pattern, kind in _OTHER_FORMATS:
+        if re.match(pattern, head[offset:], re.DOTALL):
+            return f"a {kind} file, which is not read; save it as JPEG or PNG"
+    return "not a picture, or damaged"
+
+
+def _read(file: Path | io.BytesIO, size: int) -> bytes:
+    """The first bytes of a file."""
+    if isinstance(file, io.BytesIO):
+        return file.getvalue()[:size]
+    with file.open("rb") as opened:
+        return opened.read(size)
 
 
 def _from_pil(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
@@ -87,13 +159,24 @@ def _from_pil(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
     if width * height > max_pixels:
         raise ImageError(f"{name}: got {width}x{height}; expected at most {max_pixels} pixels")
     try:
-        return _to_rgb(ImageOps.exif_transpose(image), image.format)
+        return _to_rgb(_upright(image), image.format)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
-    except _DECODE_ERRORS as error:
+    except Exception as error:  # a decoder may raise anything on a damaged file
         raise ImageError(f"{name}: damaged or truncated ({error}); expected a whole picture") from (
             error
         )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned by its EXIF orientation. Pillow's ``exif_transpose`` also writes all other tags anew,
+    and fails on a photo that has one that cannot be written."""
+    image.load()
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a tag that cannot be read is as good as none
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image, file_format: str | None) -> np.ndarray:
@@ -131,10 +214,11 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
         raise ImageError(f"image array: got dtype {array.dtype}; {expected}")
     if not np.isfinite(array).all():
         raise ImageError(f"image array: got NaN or infinite values; {expected}")
-    low, high = array.min(), array.max()
-    if low < 0 or high > 1:
+    levels = np.rint(array.astype(np.float32) * 255)
+    if levels.min() < 0 or levels.max() > 255:
+        low, high = array.min(), array.max()
         raise ImageError(f"image array: got {array.dtype} from {low:g} to {high:g}; {expected}")
-    return np.rint(array.astype(np.float32) * 255).astype(np.uint8)
+    return levels.astype(np.uint8)
 
 
 def _over_white(rgba: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ def open_session(
     """
     import onnxruntime as ort
 
+    ort.disable_telemetry_events()  # of a program that imported it before this package
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

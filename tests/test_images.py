@@ -160,6 +160,120 @@ def test_phone_jpeg_with_a_second_picture_inside():
     assert (decode_image(data) >= 250).all()
 
 
+# --- beside the pixels ------
+
+
+def jpeg_segment(marker: int, body: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+
+
+def exif_with(tag: int, kind: int, count: int, value: bytes) -> bytes:
+    """EXIF data that say "first row on the right" (6), and one more tag."""
+    at = 8 + 2 + 2 * 12 + 4
+    entries = struct.pack("<HHIHH", 274, 3, 1, 6, 0) + struct.pack("<HHII", tag, kind, count, at)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", 2) + entries + struct.pack("<I", 0) + value
+
+
+BAD_TAGS = {
+    "resolution 0/0": (282, 5, 1, struct.pack("<II", 0, 0)),
+    "negative resolution": (282, 10, 1, struct.pack("<ii", -72, 1)),
+    "resolution in words": (282, 2, 8, b"72 dpi\0\0"),
+    "resolution NaN": (282, 12, 1, struct.pack("<d", float("nan"))),
+    "exposure bias -1/0": (37380, 10, 1, struct.pack("<ii", -1, 0)),
+    "GPS data outside the file": (34853, 4, 1, b""),
+    "a tag of no known kind": (700, 99, 7, b"\xff" * 7),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("bad", BAD_TAGS)
+def test_a_bad_tag_neither_refuses_a_photo_nor_hides_its_orientation(bad, file_format):
+    upright = gradient()
+    stored = Image.fromarray(np.ascontiguousarray(upright.transpose(1, 0, 2)[::-1]))
+    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
+    exif = exif_with(*BAD_TAGS[bad])
+    exif = exif if file_format == "PNG" else b"Exif\0\0" + exif
+    data = encode(stored, file_format, exif=exif, **options.get(file_format, {}))
+    for source in (data, Image.open(io.BytesIO(data))):
+        decoded = decode_image(source)
+        assert decoded.shape == upright.shape
+        assert np.abs(decoded.astype(int) - upright).max() <= (6 if file_format == "JPEG" else 0)
+
+
+PNG = encode(Image.fromarray(gradient()), "PNG")
+PNG_SIDE_DATA = {
+    "a text of 2 MB": png_chunk(b"zTXt", b"workflow\0\0" + zlib.compress(b"x" * 2_000_000)),
+    "many texts": png_chunk(b"zTXt", b"a\0\0" + zlib.compress(b"x" * 900_000)) * 80,
+    "international text of 2 MB": png_chunk(
+        b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"x" * 2_000_000)
+    ),
+    "EXIF that is none": png_chunk(b"eXIf", b"garbage"),
+    "a comment with a wrong checksum": png_chunk(b"tEXt", b"Comment\0hello")[:-4] + b"\0\0\0\0",
+    "EXIF with a wrong checksum": png_chunk(b"eXIf", b"II*\0\x08\0\0\0")[:-4] + b"\0\0\0\0",
+    "a short gamma": png_chunk(b"gAMA", b"\0"),
+    "a short resolution": png_chunk(b"pHYs", b"\0"),
+    "a profile of 2 MB": png_chunk(b"iCCP", b"a\0\0" + zlib.compress(b"x" * 2_000_000)),
+    "an empty profile": png_chunk(b"iCCP", b""),
+    "a short animation": png_chunk(b"acTL", b"\0"),
+}
+
+
+@pytest.mark.parametrize("beside", PNG_SIDE_DATA)
+def test_what_lies_beside_the_pixels_of_a_png(beside):
+    data = PNG[:33] + PNG_SIDE_DATA[beside] + PNG[33:]
+    np.testing.assert_array_equal(decode_image(data), gradient())
+
+
+def test_orientation_of_a_png_beside_a_large_comment():
+    exif = Image.Exif()
+    exif[274] = 3
+    data = encode(Image.fromarray(gradient()[::-1, ::-1].copy()), "PNG", exif=exif)
+    data = data[:33] + PNG_SIDE_DATA["a text of 2 MB"] + data[33:]
+    np.testing.assert_array_equal(decode_image(data), gradient())
+
+
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
+@pytest.mark.parametrize(
+    "segment",
+    [
+        jpeg_segment(0xE1, b"Exif\0\0garbage"),
+        jpeg_segment(0xE2, b"ICC_PROFILE\0\1\2short"),
+        jpeg_segment(0xE2, b"MPF\0garbage"),
+        jpeg_segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04"),
+        jpeg_segment(0xED, b"Photoshop 3.0\x008BIM\x03\xed\0\0\0\0\0\1a"),
+        jpeg_segment(0xFE, b"\xff\xd8\xff"),
+    ],
+)
+def test_what_lies_beside_the_pixels_of_a_jpeg(segment):
+    data = encode(Image.fromarray(gradient()), "JPEG", quality=95, subsampling=0)
+    decoded = decode_image(data[:2] + segment + data[2:])
+    np.testing.assert_array_equal(decoded, decode_image(data))
+
+
+def test_a_tiff_with_a_resolution_in_words_and_on_its_side():
+    upright = gradient()
+    stored = Image.fromarray(np.ascontiguousarray(upright.transpose(1, 0, 2)[::-1]))
+    exif = Image.Exif()
+    exif[274] = 6
+    data = encode(stored, "TIFF", exif=exif, dpi=(72, 72))
+    at = data.index(struct.pack("<HHI", 282, 5, 1))  # a rational number becomes text
+    data = data[:at] + struct.pack("<HHI", 282, 2, 8) + data[at + 8 :]
+    np.testing.assert_array_equal(decode_image(data), upright)
+
+
+def test_whatever_a_decoder_raises_is_an_image_error(monkeypatch):
+    def fails(*_args, **_options):
+        raise ZeroDivisionError("0/0")
+
+    monkeypatch.setattr(Image.Image, "convert", fails)
+    with pytest.raises(ImageError, match="damaged or truncated"):
+        decode_image(PNG)
+    monkeypatch.setattr(Image, "open", fails)
+    with pytest.raises(ImageError, match="expected a whole"):
+        decode_image(PNG)
+
+
 # --- refused ---------------------------------------------------------------------------------
 
 
@@ -176,6 +290,55 @@ def test_not_an_image(tmp_path):
 def test_other_formats_are_refused_though_pillow_reads_them(file_format):
     with pytest.raises(ImageError, match="not a picture"):
         decode_image(encode(Image.fromarray(gradient()), file_format))
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1", "HEIC"),
+        (b"\0\0\0\x18ftypavif", "AVIF"),
+        (b"\0\0\0\x18ftypisom", "MP4 or MOV"),
+        (b"\xff\x0a\xfa\x1f", "JPEG XL"),
+        (b"\0\0\0\x0cJXL \x0d\x0a\x87\x0a", "JPEG XL"),
+        (b"\0\0\0\x0cjP  \x0d\x0a\x87\x0a", "JPEG 2000"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">', "SVG"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b"\x1a\x45\xdf\xa3", "WebM or MKV"),
+    ],
+)
+def test_a_sound_file_of_another_format_is_named(tmp_path, head, kind):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(head + b"\0" * 300)
+    for source in (path, path.read_bytes()):
+        with pytest.raises(ImageError, match=f"a {kind} file, which is not read; save it as JPEG"):
+            decode_image(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("data:image/jpeg;base64," + "A" * 90_000, r"^data:image/jpeg.*90023 characters.*data URL"),
+        ("A" * 5_000, r"^A{80}\.\.\. \(5000 characters\): no such file"),
+        ("https://example.com/a.jpg", r"^https://example\.com/a\.jpg: an address"),
+        (Path("https://example.com/a.jpg"), r"^https://example\.com/a\.jpg: an address"),
+        ("s3://bucket/a.jpg", r"^s3://bucket/a\.jpg: an address"),
+        ("~/a.jpg", r"^~/a\.jpg: .* ~ is not expanded"),
+    ],
+)
+def test_a_text_that_is_no_path_is_named_and_not_repeated(text, message):
+    with pytest.raises(ImageError, match=message) as raised:
+        decode_image(text)
+    assert len(str(raised.value)) < 300
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    with pytest.raises(ImageError, match=r"a\.jpg: may not be read \(Permission denied\)"):
+        decode_image(tmp_path / "a.jpg")
 
 
 def test_zero_bytes(tmp_path):
@@ -271,6 +434,12 @@ def test_float_array_in_unit_range(dtype):
     assert decode_image(array)[0, :, 0].tolist() == [0, 64, 128, 255]
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_rounding_error_beyond_the_range_is_none(dtype):
+    array = np.array([[-0.001, 0, 1, 1.001]], dtype)  # half a grey level is 0.00196
+    assert decode_image(array)[0, :, 0].tolist() == [0, 0, 255, 255]
+
+
 @pytest.mark.parametrize(
     ("array", "message"),
     [
@@ -278,6 +447,7 @@ def test_float_array_in_unit_range(dtype):
         (np.array([[0.5, np.inf]]), "NaN or infinite"),
         (np.array([[0.0, 200.0]]), "from 0 to 200; expected uint8, or float in"),
         (np.array([[-0.1, 0.5]]), "from -0.1 to 0.5"),
+        (np.array([[0.0, 1.003]]), "from 0 to 1.003"),
         (np.zeros((4, 4), np.int64), "got dtype int64"),
         (np.zeros((4, 4), np.uint16), "got dtype uint16"),
         (np.zeros((4, 4), bool), "got dtype bool"),

@@ -22,7 +22,7 @@ PACKAGES = {"fer_cbam": set(), "eval": {"fer_cbam"}, "train": {"fer_cbam", "eval
 
 # Inside fer_cbam: a unit imports units of lower layers only. A new module needs a place here.
 LAYERS = (
-    {"errors", "registration", "onnx_session"},
+    {"environment", "errors", "registration", "onnx_session", "side_data"},
     {"types", "labels"},
     {"preprocess", "pretrained", "images", "decide"},
     {"models", "data", "detect"},
@@ -40,9 +40,9 @@ LAYER = {unit: height for height, units in enumerate(LAYERS) for unit in units}
 
 HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 # What works without torch, so that the runtime without torch can stand on it.
-TORCH_FREE = {"errors", "types", "labels", "preprocess", "pretrained", "images", "data", "detect",
-              "render", "cli", "registration", "onnx_session", "decide", "hub", "recognizer",
-              "video", "words", "serve", "deploy",
+TORCH_FREE = {"environment", "errors", "types", "labels", "preprocess", "pretrained", "images",
+              "side_data", "data", "detect", "render", "cli", "registration", "onnx_session",
+              "decide", "hub", "recognizer", "video", "words", "serve", "deploy",
               "backends", "backends.base", "backends.names", "backends.onnx"}  # fmt: skip
 
 
