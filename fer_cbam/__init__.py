@@ -12,7 +12,7 @@ from typing import Any
 from fer_cbam.environment import prepare
 from fer_cbam.registration import register_with_timm
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Public name -> the module it lives in, loaded when the name is first asked for (PEP 562).
 _HOME = {

@@ -31,7 +31,7 @@ def noise_faces(folder: Path, labels: Sequence[str], each: int) -> Path:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of data sets named by FER_CBAM_DATA (see README, "Data")."""
+    """The folder of data sets named by FER_CBAM_DATA (see docs/data.md)."""
     value = os.environ.get("FER_CBAM_DATA")
     if not value:
         pytest.skip("FER_CBAM_DATA is not set: no data sets here")

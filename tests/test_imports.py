@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -16,26 +17,22 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# The rules of the house. A package may import itself and what stands here for it.
-PACKAGES = {"fer_cbam": set(), "eval": {"fer_cbam"}, "train": {"fer_cbam", "eval"},
-            "app": {"fer_cbam"}}  # fmt: skip
+PAGE = ROOT / "docs" / "architecture.md"
 
-# Inside fer_cbam: a unit imports units of lower layers only. A new module needs a place here.
-LAYERS = (
-    {"environment", "errors", "registration", "onnx_session", "side_data"},
-    {"types", "labels"},
-    {"preprocess", "pretrained", "images", "decide"},
-    {"models", "data", "detect"},
-    {"hub", "render"},
-    {"explain"},
-    {"backends"},
-    {"words"},
-    {"deploy"},
-    {"recognizer"},
-    {"video"},
-    {"serve"},
-    {"cli", "__main__"},
-)
+
+def table(heading: str) -> list[tuple[str, list[str]]]:
+    """Rows of the table below a heading of the page: first column, and names in the others."""
+    section = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:2] == "| "]
+    return [
+        (first.strip("`"), re.findall(r"`([\w.]+)`", " ".join(rest))) for first, *rest in rows[2:]
+    ]
+
+
+# The rules of the house, as the page tells them. A package may import itself and what it names.
+PACKAGES = {package: set(names) for package, names in table("Which package may import which")}
+# Inside fer_cbam: a unit imports units of lower layers only. A new module needs a place there.
+LAYERS = [set(units) for _, units in table("Layers inside fer_cbam")]
 LAYER = {unit: height for height, units in enumerate(LAYERS) for unit in units}
 
 HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
@@ -122,17 +119,34 @@ def test_packages_import_in_one_direction(name):
 @pytest.mark.parametrize("name", [n for n in SOURCES if n.startswith("fer_cbam.")])
 def test_layers_of_the_package(name):
     own = unit(name)
-    assert own in LAYER, f"{name}: {own!r} has no place in LAYERS"
+    assert own in LAYER, f"{name}: {own!r} has no place in {PAGE}"
     for target in imports(name):
         other = unit(target)
         if not target.startswith("fer_cbam.") or other == own:
             continue
         if other.startswith("__"):  # fer_cbam.__version__
             continue
-        assert other in LAYER, f"{name} imports {target}: {other!r} has no place in LAYERS"
+        assert other in LAYER, f"{name} imports {target}: {other!r} has no place in {PAGE}"
         assert LAYER[other] < LAYER[own], (
             f"{name} imports {target}; {own!r} may import only {sorted(below(own))}"
         )
+
+
+def test_the_page_has_the_rules_and_names_what_exists():
+    assert PACKAGES["train"] == {"fer_cbam", "eval"} and PACKAGES["fer_cbam"] == set()
+    assert sum(map(len, LAYERS)) == len(LAYER), "a module stands in two layers"
+    held = {unit(n) for n in SOURCES if n.startswith("fer_cbam.")}
+    assert set(LAYER) - {"__main__"} == held - {"__main__"}, f"{PAGE} and fer_cbam/ differ"
+    rooms = {name.split("/")[0] for name, _ in table("Rooms") for name in name.split("`, `")}
+    assert set(PACKAGES) - {"app"} <= rooms
+    assert [room for room in rooms if not (ROOT / room).exists()] == []
+
+
+def test_the_eight_steps_name_files_that_exist():
+    section = PAGE.read_text(encoding="utf-8").split("\n## From pixel to explanation\n")[1]
+    where = re.findall(r"^\| \d\. .*`([\w./]+)` \|$", section, re.MULTILINE)
+    assert len(where) == 8
+    assert [name for name in where if not (ROOT / "fer_cbam" / name).exists()] == []
 
 
 def below(own: str) -> set[str]:

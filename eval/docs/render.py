@@ -35,7 +35,7 @@ from fer_cbam.pretrained import CONFIG_FILE
 
 ROOT = REPORTS.parent
 CARD = "model_card.md"
-DOCUMENTS = ("README.md", CARD)
+DOCUMENTS = ("README.md", "docs/results.md", CARD)
 BLOCK = re.compile(r"(<!-- numbers:([\w-]+) -->\n)(.*?)(<!-- /numbers -->)", re.DOTALL)
 YAML_BLOCK = re.compile(r"^(# numbers:([\w-]+)\n)(.*?)^(# /numbers)$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"(<!--n:([^:>\s@]+)(?:@(\w+))?:([^>\s]+?)-->)([^<]*)(<!--/n-->)")

@@ -145,11 +145,11 @@ def running_weights(running: Running) -> str:
 
 
 def test_photo_with_curl(running, tmp_path):
-    """The commands of README, with this server's address and this photo."""
+    """The commands of docs/app.md, with this server's address and this photo."""
     if not shutil.which("curl"):
         pytest.skip("no curl here")
-    readme = (Path(app.__file__).parent / "README.md").read_text(encoding="utf-8")
-    script = readme.split("```sh\n# A photo, with curl\n")[1].split("```")[0]
+    page = (Path(app.__file__).parent / "docs" / "app.md").read_text(encoding="utf-8")
+    script = page.split("```sh\n# A photo, with curl\n")[1].split("```")[0]
     assert "http://127.0.0.1:7860" in script and "photo.jpg" in script
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
     done = subprocess.run(
