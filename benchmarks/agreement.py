@@ -17,11 +17,11 @@ import torch
 
 from fer_cbam import data
 from fer_cbam.backends.base import Backend
+from fer_cbam.backends.batched import forward_many
 from fer_cbam.backends.onnx import OnnxBackend
 from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.hub import DEFAULT_WEIGHTS, load_model
-
-BATCH = 64
+from fer_cbam.saliency import saliency_maps
 
 
 def main() -> None:
@@ -45,22 +45,27 @@ def main() -> None:
 
 
 def agreement(reference: Backend, backend: Backend, crops: list[np.ndarray]) -> str:
-    """Both explain the class that the reference predicts."""
-    logits, cams, gates, same = 0.0, 0.0, 0.0, 0
-    for start in range(0, len(crops), BATCH):
-        x = reference.preprocess(crops[start : start + BATCH])
-        expected = reference.explain(x)
-        best = expected.logits.argmax(1)
-        found = backend.explain(x, best)
-        logits = max(logits, float(np.abs(found.logits - expected.logits).max()))
-        cams = max(cams, float(np.abs(found.gradcam - expected.gradcam).max()))
-        if expected.attention is not None and found.attention is not None:
-            gates = max(gates, float(np.abs(found.attention - expected.attention).max()))
-        same += int((found.logits.argmax(1) == best).sum())
+    """Largest differences over all crops and classes."""
+    expected, found = forward_many(reference, crops), forward_many(backend, crops)
+    maps = apart(saliencies(expected.class_maps), saliencies(found.class_maps))
+    both = expected.attention is not None and found.attention is not None
+    gate = f"{apart(expected.attention, found.attention):.1e}" if both else "absent"
+    both = expected.embedding is not None and found.embedding is not None
+    embedding = f"{apart(expected.embedding, found.embedding):.1e}" if both else "absent"
+    same = int((expected.logits.argmax(1) == found.logits.argmax(1)).sum())
     return (
-        f"logits within {logits:.1e}, Grad-CAM within {cams:.1e}, attention within {gates:.1e}, "
+        f"logits within {apart(expected.logits, found.logits):.1e}, embedding {embedding}, "
+        f"Grad-CAM of every class {maps:.1e}, attention {gate}, "
         f"same label on {same} of {len(crops)}"
     )
+
+
+def saliencies(class_maps: np.ndarray) -> np.ndarray:
+    return saliency_maps(class_maps, class_maps.shape[2:])
+
+
+def apart(a: np.ndarray | None, b: np.ndarray | None) -> float:
+    return float(np.abs(a - b).max())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
         [--report reports/speed/<arch>/speed.json]
 
 Each round times every way once, in turn, so that a machine whose speed drifts treats all alike; the
-table gives medians and how many times faster than torch that is.
+table gives medians and how many times faster than torch that is. Every way gives logits, embedding
+and all maps.
 """
 
 from __future__ import annotations
@@ -46,14 +47,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     print("| ms a face | " + " | ".join(backends) + " |")
     print("| --- |" + " ---: |" * len(backends))
     speed: dict[str, dict[str, float]] = {}
-    for explain in (False, True):
-        for batch in args.batches:
-            times = milliseconds(backends, batch, args.rounds, explain)
-            print(row(f"batch {batch}" + (", with both maps" if explain else ""), times))
-            for way, ms in times.items():
-                key = f"faces.batch_{batch}.{loaded.config['architecture']}.{way}"
-                metric = "explained_milliseconds" if explain else "milliseconds"
-                speed.setdefault(key, {})[metric] = ms
+    for batch in args.batches:
+        times = milliseconds(backends, batch, args.rounds)
+        print(row(f"batch {batch}", times))
+        for way, ms in times.items():
+            key = f"faces.batch_{batch}.{loaded.config['architecture']}.{way}"
+            speed[key] = {"milliseconds": ms}
     if args.report:
         report.write(args.report, "benchmarks.runtime", arguments, args.rounds, speed)
 

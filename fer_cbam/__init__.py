@@ -25,6 +25,7 @@ _HOME = {
     "ImageError": "fer_cbam.errors",
     "WeightsError": "fer_cbam.errors",
     "Face": "fer_cbam.types",
+    "ImageResult": "fer_cbam.types",
     "Prediction": "fer_cbam.types",
     "Recognition": "fer_cbam.types",
     "Saliency": "fer_cbam.types",

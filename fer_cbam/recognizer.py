@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.util import find_spec
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fer_cbam.backends.base import BACKENDS, Backend, Explained
+from fer_cbam.backends.base import Backend, Forward
+from fer_cbam.backends.batched import BATCH_SIZE, forward_many
+from fer_cbam.backends.names import EMBEDDING
+from fer_cbam.backends.open import default_backend, open_backend
 from fer_cbam.decide import predictions
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
-from fer_cbam.errors import BackendError, WeightsError
+from fer_cbam.errors import WeightsError
 from fer_cbam.hub import DEFAULT_WEIGHTS, with_revision
 from fer_cbam.images import decode_image
-from fer_cbam.types import Face, Prediction, Recognition, Saliency
+from fer_cbam.saliency import attention_maps, saliency_maps
+from fer_cbam.types import AlignedFace, Face, ImageResult, Prediction, Recognition, Saliency
 
 
 class EmotionRecognizer:
@@ -47,6 +50,7 @@ class EmotionRecognizer:
         backend: str | None = None,
         *,
         revision: str | None = None,
+        device: str | None = None,
     ) -> EmotionRecognizer:
         """Load weights: ``<arch>.<tag>``, a folder, or ``[hf-hub:]user/name[@revision]``.
 
@@ -55,22 +59,24 @@ class EmotionRecognizer:
         backend: what runs the network: "torch"; "onnx", which needs no torch; "onnx-int8", for a
         folder that ``fer-cbam export`` put an int8 network into. By default torch where it is
         installed, else onnx. Both find faces with the same network and give the same answers.
+        device: "cpu" or "cuda", for the network; by default "cuda" where torch runs it and finds
+        one.
 
         Raises:
             WeightsError: they are missing, damaged, or do not fit their architecture.
-            BackendError: an unknown backend, or packages that it needs are not installed.
+            BackendError: an unknown backend, packages that it needs are not installed, or a device
+                that it does not run on.
         """
-        if backend is None:
-            backend = "torch" if find_spec("torch") and find_spec("timm") else "onnx"
-        source = with_revision(source, revision)
-        return cls(open_backend(source, backend), detector or face_detector(backend))
+        backend = default_backend() if backend is None else backend
+        opened = open_backend(with_revision(source, revision), backend, device)
+        return cls(opened, detector or face_detector(backend))
 
     def __call__(self, image: Any, explain: bool = False) -> list[Recognition]:
         """Recognise every face of an image, from the largest to the smallest.
 
         image: whatever :func:`fer_cbam.images.decode_image` reads: path, bytes, PIL image or RGB
-        array. explain: add a Grad-CAM of the predicted emotion and the spatial attention. An image
-        without a face gives an empty list.
+        array. explain: fill ``saliencies`` with a Grad-CAM of the predicted emotion and the spatial
+        attention. An image without a face gives an empty list.
 
         Raises:
             ImageError: the image cannot be read.
@@ -82,18 +88,96 @@ class EmotionRecognizer:
         self, image: np.ndarray, faces: Sequence[Face], explain: bool = False
     ) -> list[Recognition]:
         """The same for faces that are known already; image is RGB uint8 ``(H, W, 3)``."""
+        return self.recognize_aligned(self.align(image, faces), explain)
+
+    def recognize_many(
+        self, images: Iterable[Any], batch_size: int = BATCH_SIZE, explain: bool = False
+    ) -> Iterator[ImageResult]:
+        """Recognise the faces of many images, one result an image, in order, as they are ready.
+
+        images: a list or an iterator, of whatever a single call takes. batch_size: faces that the
+        network sees at once, from different images; no more images than that are read ahead of a
+        result, and of each only its crops are kept. An image that fails, for whatever reason, gives
+        a result with an error, and the others go on.
+        """
+        waiting: list[tuple[int, list[AlignedFace] | Exception]] = []
+        count = 0
+        for index, image in enumerate(images):
+            aligned = self._find(image)
+            waiting.append((index, aligned))
+            count += 0 if isinstance(aligned, Exception) else len(aligned)
+            if count >= batch_size or len(waiting) >= batch_size:
+                yield from self._results(waiting, batch_size, explain)
+                waiting, count = [], 0
+        yield from self._results(waiting, batch_size, explain)
+
+    def _find(self, image: Any) -> list[AlignedFace] | Exception:
+        try:
+            pixels = decode_image(image)
+            return self.align(pixels, self.detector.detect(pixels))
+        except Exception as error:  # of whatever kind: it belongs to this image alone
+            return error
+
+    def _results(
+        self,
+        waiting: Sequence[tuple[int, list[AlignedFace] | Exception]],
+        batch_size: int,
+        explain: bool,
+    ) -> Iterator[ImageResult]:
+        """Results of images whose faces were found, or which failed."""
+        faces = [face for _, aligned in waiting if isinstance(aligned, list) for face in aligned]
+        try:
+            found = iter(self.recognize_aligned(faces, explain, batch_size))
+        except Exception as error:
+            if len(waiting) == 1:
+                yield ImageResult(waiting[0][0], error=error)
+                return
+            for alone in waiting:  # so that only the image at fault pays
+                yield from self._results([alone], batch_size, explain)
+            return
+        for index, aligned in waiting:
+            if isinstance(aligned, Exception):
+                yield ImageResult(index, error=aligned)
+            else:
+                yield ImageResult(index, tuple(next(found) for _ in aligned))
+
+    def align(self, image: np.ndarray, faces: Sequence[Face]) -> list[AlignedFace]:
+        """Cut faces out of an RGB uint8 ``(H, W, 3)`` image, the largest first.
+
+        Raises:
+            ImageError: a face without extent.
+        """
+        ordered = sorted(faces, key=lambda face: -face.size)
+        return [AlignedFace(face, *self.preprocess.align(image, face)) for face in ordered]
+
+    def recognize_aligned(
+        self, faces: Sequence[AlignedFace], explain: bool = False, batch_size: int = BATCH_SIZE
+    ) -> list[Recognition]:
+        """Recognise faces that were cut out already, of one image or of many, in their order.
+
+        The network is asked once for each batch_size of them, for all that is known of a face.
+        """
         if not faces:
             return []
-        faces = sorted(faces, key=lambda face: -face.size)
-        aligned = [self.preprocess.align(image, face) for face in faces]
-        crops = [crop for crop, _ in aligned]
-        predictions, saliencies = self.classify(crops, explain)
+        forward = forward_many(self.backend, [face.crop for face in faces], batch_size)
+        answers = enumerate(zip(faces, self._predictions(forward), strict=True))
         return [
-            Recognition(face, prediction, crop, affine, maps)
-            for face, prediction, (crop, affine), maps in zip(
-                faces, predictions, aligned, saliencies, strict=True
-            )
+            self._recognition(forward, row, face, prediction, explain)
+            for row, (face, prediction) in answers
         ]
+
+    def _recognition(
+        self, forward: Forward, row: int, aligned: AlignedFace, prediction: Prediction,
+        explain: bool,
+    ) -> Recognition:  # fmt: skip
+        gate, embedding = forward.attention, forward.embedding
+        return Recognition(
+            aligned.face, prediction, aligned.crop, aligned.affine,
+            self._saliencies(forward, row, prediction.label) if explain else (),
+            dict(zip(self.label_names, forward.class_maps[row], strict=True)),
+            None if gate is None else gate[row, 0],
+            None if embedding is None else embedding[row],
+        )  # fmt: skip
 
     def classify(
         self, crops: Sequence[np.ndarray], explain: bool = False
@@ -102,52 +186,47 @@ class EmotionRecognizer:
 
         Returns a prediction and a tuple of saliencies (empty unless ``explain``) for each crop.
         """
-        x = self.preprocess(crops)
-        explained = self.backend.explain(x) if explain else None
-        logits = self.backend.logits(x) if explained is None else explained.logits
-        answers = predictions(logits, self.label_names, self.temperature, self.uncertain_below)
-        if explained is None:
+        forward = forward_many(self.backend, crops)
+        answers = self._predictions(forward)
+        if not explain:
             return answers, [()] * len(crops)
-        return answers, [_saliencies(explained, i, a.label) for i, a in enumerate(answers)]
+        return answers, [self._saliencies(forward, row, a.label) for row, a in enumerate(answers)]
 
     def explain(self, crop: np.ndarray, label: str) -> Saliency:
-        """The Grad-CAM of one crop for an emotion of one's choice.
+        """The Grad-CAM of one crop for an emotion of one's choice. A recognition has those of all
+        emotions already, see :meth:`fer_cbam.types.Recognition.saliency`.
 
         Raises:
             ValueError: the weights do not know that emotion.
         """
         if label not in self.label_names:
             raise ValueError(f"label {label!r}; expected one of: {', '.join(self.label_names)}")
-        target = np.array([self.label_names.index(label)])
-        cam = self.backend.explain(self.preprocess([crop]), target).gradcam[0]
-        return Saliency(cam, "gradcam", label)
+        return self._gradcam(forward_many(self.backend, [crop]), 0, label)
 
+    def embed(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """Embeddings of face crops, float32 ``(N, D)``: what the classifier sees.
 
-def _saliencies(explained: Explained, row: int, label: str) -> tuple[Saliency, ...]:
-    cam = Saliency(explained.gradcam[row], "gradcam", label)
-    if explained.attention is None:
-        return (cam,)
-    return (cam, Saliency(explained.attention[row], "spatial_attention"))
+        Raises:
+            WeightsError: a network that was exported before embeddings were.
+        """
+        embedding = forward_many(self.backend, crops).embedding
+        if embedding is None:
+            raise WeightsError(
+                f"{self.name}: its ONNX network has no output {EMBEDDING!r}; expected one of "
+                "'fer-cbam export' from this version on"
+            )
+        return embedding
 
+    def _predictions(self, forward: Forward) -> list[Prediction]:
+        return predictions(forward.logits, self.label_names, self.temperature, self.uncertain_below)
 
-def open_backend(source: str | Path, backend: str) -> Backend:
-    """Load weights for one of ``BACKENDS``; see :meth:`EmotionRecognizer.from_pretrained`."""
-    if backend not in BACKENDS:
-        raise BackendError(f"backend {backend!r}; expected one of: {', '.join(BACKENDS)}")
-    try:
-        if backend == "torch":
-            from fer_cbam.backends.torch import TorchBackend
-            from fer_cbam.hub import load_model
+    def _saliencies(self, forward: Forward, row: int, label: str) -> tuple[Saliency, ...]:
+        cam = self._gradcam(forward, row, label)
+        if forward.attention is None:
+            return (cam,)
+        values = attention_maps(forward.attention[row, 0], self.preprocess.input_size[1:])
+        return (cam, Saliency(values, "spatial_attention"))
 
-            return TorchBackend(load_model(source))
-        from fer_cbam.backends.onnx import OnnxBackend
-
-        return OnnxBackend.load(source, int8=backend == "onnx-int8")
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "timm", "onnxruntime"):
-            raise
-        extra, other = ("torch", "onnx") if backend == "torch" else ("onnx", "torch")
-        raise BackendError(
-            f"backend {backend!r} needs {error.name}, which is not installed; "
-            f"expected: pip install 'fer-cbam[{extra}]', or backend {other!r}"
-        ) from error
+    def _gradcam(self, forward: Forward, row: int, label: str) -> Saliency:
+        maps = forward.class_maps[row, self.label_names.index(label)]
+        return Saliency(saliency_maps(maps, self.preprocess.input_size[1:]), "gradcam", label)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+
+from fer_cbam.saliency import attention_maps, saliency_maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +30,14 @@ class Face:
         x1, y1, x2, y2 = self.box
         return max(x2 - x1, y2 - y1)
 
+    def to_dict(self) -> dict[str, Any]:
+        """``box``, ``score`` and ``landmarks`` as plain values, places to a tenth of a pixel."""
+        return {
+            "box": [round(float(v), 1) for v in self.box],
+            "score": round(float(self.score), 4),
+            "landmarks": [[round(float(v), 1) for v in point] for point in self.landmarks],
+        }
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -42,10 +53,22 @@ class Prediction:
     probs: Mapping[str, float]
     uncertain: bool = False
 
+    def to_dict(self, digits: int = 6) -> dict[str, Any]:
+        """``label``, ``confidence``, ``uncertain`` and ``probs`` as plain values.
+
+        digits: decimals of a probability.
+        """
+        return {
+            "label": self.label,
+            "confidence": round(float(self.confidence), digits),
+            "uncertain": bool(self.uncertain),
+            "probs": {label: round(float(p), digits) for label, p in self.probs.items()},
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Saliency:
-    """Where the model looked: float32 ``(S, S)`` in [0, 1] over the crop.
+    """Where the model looked: float32 ``(S, S)`` in [0, 1] over the crop; NumPy takes it as such.
 
     kind: ``"gradcam"`` or ``"spatial_attention"``. label: the emotion that is explained, None for
     attention, which does not depend on one.
@@ -55,6 +78,21 @@ class Saliency:
     kind: str
     label: str | None = None
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.values, dtype, copy=copy)
+
+
+@dataclass(frozen=True, eq=False)
+class AlignedFace:
+    """A face cut out of its image as the training crops were cut.
+
+    crop: RGB uint8 ``(S, S, 3)``. affine: float64 ``(2, 3)``, from crop pixels to image pixels.
+    """
+
+    face: Face
+    crop: np.ndarray
+    affine: np.ndarray
+
 
 @dataclass(frozen=True, eq=False)
 class Recognition:
@@ -62,6 +100,11 @@ class Recognition:
 
     crop: RGB uint8 ``(S, S, 3)``, what the classifier saw before it was turned grey. affine:
     float64 ``(2, 3)``, from crop pixels to image pixels. saliencies: empty unless asked for.
+
+    From the one forward pass, so that no explanation needs another: class_maps: label -> Grad-CAM
+    as the network gives it, float32 ``(h, w)``, for `saliency`. gate: the network's own spatial
+    attention, float32 ``(h, w)`` in (0, 1), None where it has none, for `attention`. embedding:
+    float32 ``(D,)``, what the classifier sees; None where the backend gives none.
     """
 
     face: Face
@@ -69,6 +112,55 @@ class Recognition:
     crop: np.ndarray
     affine: np.ndarray
     saliencies: tuple[Saliency, ...] = ()
+    class_maps: Mapping[str, np.ndarray] = field(default_factory=dict)
+    gate: np.ndarray | None = None
+    embedding: np.ndarray | None = None
+
+    def saliency(self, label: str | None = None) -> Saliency:
+        """The Grad-CAM of an emotion, by default of the predicted one, at the size of the crop.
+
+        Raises:
+            ValueError: the weights do not know that emotion.
+        """
+        label = self.prediction.label if label is None else label
+        if label not in self.class_maps:
+            known = ", ".join(self.class_maps) or "none, it was made without maps"
+            raise ValueError(f"label {label!r}; expected one of: {known}")
+        values = saliency_maps(self.class_maps[label], self.crop.shape[:2])
+        return Saliency(values, "gradcam", label)
+
+    def attention(self) -> Saliency | None:
+        """The network's own spatial attention at the size of the crop; None where it has none."""
+        if self.gate is None:
+            return None
+        return Saliency(attention_maps(self.gate, self.crop.shape[:2]), "spatial_attention")
+
+    def to_dict(self, digits: int = 6) -> dict[str, Any]:
+        """Face and prediction as plain values, ready for JSON: ``box``, ``score``, ``landmarks``,
+        ``label``, ``confidence``, ``uncertain``, ``probs``.
+
+        digits: decimals of a probability.
+        """
+        return {**self.face.to_dict(), **self.prediction.to_dict(digits)}
+
+
+@dataclass(frozen=True, eq=False)
+class ImageResult:
+    """What `EmotionRecognizer.recognize_many` says of one image.
+
+    index: its place in the input, from 0. recognitions: its faces, from the largest to the
+    smallest. error: why there are none, None where the image was read.
+    """
+
+    index: int
+    recognitions: tuple[Recognition, ...] = ()
+    error: Exception | None = None
+
+    def to_dict(self, digits: int = 6) -> dict[str, Any]:
+        """``faces``, see `Recognition.to_dict`, or ``error``."""
+        if self.error is not None:
+            return {"error": str(self.error) or type(self.error).__name__}
+        return {"faces": [found.to_dict(digits) for found in self.recognitions]}
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,13 +39,15 @@ HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"environment", "errors", "types", "labels", "preprocess", "pretrained", "images",
               "side_data", "data", "detect", "render", "cli", "registration", "onnx_session",
-              "decide", "hub", "recognizer", "video", "words", "serve", "deploy",
-              "backends", "backends.base", "backends.names", "backends.onnx"}  # fmt: skip
+              "decide", "hub", "recognizer", "video", "words", "serve", "deploy", "saliency",
+              "backends", "backends.base", "backends.batched", "backends.names", "backends.onnx",
+              "backends.open", "explain"}  # fmt: skip
 
 
 def torch_free(name: str) -> bool:
     own = name.removeprefix("fer_cbam.")
-    return own in TORCH_FREE if unit(name) in ("backends", "deploy") else unit(name) in TORCH_FREE
+    mixed = unit(name) in ("backends", "deploy", "explain")
+    return own in TORCH_FREE if mixed else unit(name) in TORCH_FREE
 
 
 def module_name(path: Path) -> str:

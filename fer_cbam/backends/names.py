@@ -2,5 +2,6 @@
 
 from __future__ import annotations
 
-INPUT, LOGITS, GRADCAM, ATTENTION = "x", "logits", "gradcam", "spatial_attention"
+INPUT = "x"
+LOGITS, GRADCAM, ATTENTION, EMBEDDING = "logits", "gradcam", "spatial_attention", "embedding"
 CONFIG_KEY = "fer_cbam"  # of the metadata: see fer_cbam.pretrained.graph_key

@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
-import threading
+import copy
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fer_cbam.backends.base import Explained
-from fer_cbam.explain import head_gradcam, spatial_attention
+from fer_cbam import pretrained
+from fer_cbam.backends.base import Forward
+from fer_cbam.errors import BackendError
 from fer_cbam.hub import LoadedModel
+from fer_cbam.models.class_maps import forward_explained
 
 
 class TorchBackend:
-    """Runs loaded weights with torch; see :class:`~fer_cbam.backends.base.Backend`."""
+    """Runs loaded weights with torch; see :class:`~fer_cbam.backends.base.Backend`.
 
-    def __init__(self, loaded: LoadedModel):
-        self.model = loaded.model
+    device: "cpu" or "cuda", by default "cuda" where torch finds one. Weights on another device are
+    a copy; those of ``loaded`` stay where they are.
+
+    Raises:
+        BackendError: a device that torch does not find here.
+    """
+
+    def __init__(self, loaded: LoadedModel, device: str | None = None):
+        self.device = _checked(device)
+        on_cpu = self.device == "cpu"
+        self.model = loaded.model if on_cpu else copy.deepcopy(loaded.model).to(self.device)
         self.preprocess = loaded.preprocess
         self.label_names = loaded.label_names
         self.name = loaded.name
         self.config = loaded.config
-        # The model keeps its attention maps from one forward pass to the next.
-        self._lock = threading.Lock()
-
-    def logits(self, x: np.ndarray) -> np.ndarray:
-        with self._lock:
-            return self._forward(torch.from_numpy(x))[1].numpy()
-
-    def explain(self, x: np.ndarray, target: np.ndarray | None = None) -> Explained:
-        pixels = torch.from_numpy(x)
-        size = pixels.shape[-2:]
-        with self._lock:
-            features, logits = self._forward(pixels)
-            attention = spatial_attention(self.model, size)
-        classes = None if target is None else torch.from_numpy(target)
-        cams = head_gradcam(self.model, features, classes, size)
-        return Explained(
-            logits.numpy(), cams.numpy(), None if attention is None else attention.numpy()
-        )
+        self.weights_file = loaded.folder / pretrained.WEIGHTS_FILE
 
     @torch.no_grad()
-    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.model.forward_features(x)
-        return features, self.model.forward_head(features)
+    def forward(self, x: np.ndarray) -> Forward:
+        with _float32(self.device):
+            outputs = forward_explained(self.model, torch.from_numpy(x).to(self.device))
+        gate = outputs.attention
+        return Forward(
+            _array(outputs.logits), _array(outputs.class_maps), _array(outputs.embedding),
+            None if gate is None else _array(gate),
+        )  # fmt: skip
+
+
+def _checked(device: str | None) -> str:
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("cpu", "cuda"):
+        raise BackendError(f"device {device!r}; expected 'cpu' or 'cuda'")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BackendError("device 'cuda': torch finds none here; expected 'cpu'")
+    return device
+
+
+def _float32(device: str) -> AbstractContextManager[None]:
+    """TF32 convolutions, torch's default on CUDA, would move logits by a thousandth."""
+    if device == "cpu":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.float().cpu().numpy()

@@ -15,6 +15,7 @@ import onnx
 import fer_cbam
 from fer_cbam import pretrained
 from fer_cbam.backends.base import Backend
+from fer_cbam.backends.batched import forward_many
 from fer_cbam.backends.onnx import OnnxBackend
 from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.data.base import Dataset
@@ -88,7 +89,7 @@ def export(source: str | Path, folder: Path, dataset: Dataset | None = None) -> 
     config = {**loaded.config, "export": record}
     _write_config(folder, config)
     backends: dict[str, Backend] = {
-        "torch": TorchBackend(loaded),
+        "torch": TorchBackend(loaded, "cpu"),
         "onnx": OnnxBackend.load(folder),
     }
     if dataset:
@@ -142,31 +143,26 @@ def _compare(
     )
 
 
-def _accuracy(
-    backend: Backend, crops: Sequence[np.ndarray], labels: Sequence[str], batch: int = 64
-) -> float | None:
+def _accuracy(backend: Backend, crops: Sequence[np.ndarray], labels: Sequence[str]) -> float | None:
     if not len(crops):
         return None
-    correct = 0
-    for start in range(0, len(crops), batch):
-        logits = backend.logits(backend.preprocess(crops[start : start + batch]))
-        found = [backend.label_names[i] for i in logits.argmax(1)]
-        correct += sum(a == b for a, b in zip(found, labels[start:], strict=False))
-    return correct / len(crops)
+    found = forward_many(backend, crops).logits.argmax(1)
+    answers = np.array(backend.label_names)[found]
+    return float(np.mean(answers == np.array(labels)))
 
 
 def milliseconds(
-    backends: dict[str, Backend], batch: int = 1, rounds: int = 50, explain: bool = False
+    backends: dict[str, Backend], batch: int = 1, rounds: int = 50
 ) -> dict[str, float]:
-    """Name -> median milliseconds a face; the backends take turns, so that a machine whose speed
-    drifts treats all alike. Torch uses as many threads as it was told to."""
+    """Name -> median milliseconds a face, maps included; the backends take turns, so that a machine
+    whose speed drifts treats all alike. Torch uses as many threads as it was told to."""
     size = next(iter(backends.values())).preprocess.input_size
     x = np.random.default_rng(0).random((batch, *size), np.float32)
     taken: dict[str, list[float]] = {name: [] for name in backends}
     for turn in range(rounds + 3):
         for name, backend in backends.items():
             started = time.perf_counter()
-            backend.explain(x) if explain else backend.logits(x)
+            backend.forward(x)
             if turn >= 3:  # the first warm up
                 taken[name].append(time.perf_counter() - started)
     return {name: 1e3 * statistics.median(values) / batch for name, values in taken.items()}

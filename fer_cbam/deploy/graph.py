@@ -3,8 +3,9 @@
 Inputs: ``x`` float32 ``(B, C, H, W)``, preprocessed. Outputs, all of one forward pass:
 
 - ``logits`` ``(B, K)``;
+- ``embedding`` ``(B, D)``: what the classifier sees;
 - ``gradcam`` ``(B, K, h, w)``: Grad-CAM of every class in closed form, see
-  :func:`fer_cbam.explain.class_gradcams`; rectified and scaled by the runtime;
+  :mod:`fer_cbam.models.class_maps`; rectified and scaled by the runtime;
 - ``spatial_attention`` ``(B, 1, h, w)``: the gate of the last CBAM, where there is one.
 """
 
@@ -22,10 +23,10 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from fer_cbam import pretrained
-from fer_cbam.backends.names import ATTENTION, CONFIG_KEY, GRADCAM, INPUT, LOGITS
-from fer_cbam.explain import class_gradcams
+from fer_cbam.backends.names import ATTENTION, CONFIG_KEY, EMBEDDING, GRADCAM, INPUT, LOGITS
 from fer_cbam.hub import LoadedModel, load_model
 from fer_cbam.models.cbam import CBAM
+from fer_cbam.models.class_maps import forward_explained, without_closed_form
 from fer_cbam.models.fer_cbam import FerCbam
 
 OPSET = 17  # ONNX 1.12; read by every ONNX Runtime since 1.12
@@ -37,19 +38,9 @@ class ExplainedNetwork(nn.Module):
     def __init__(self, model: FerCbam):
         super().__init__()
         self.model = model
-        gates = [m.spatial for m in model.modules() if isinstance(m, CBAM) and m.spatial]
-        self.has_attention = bool(gates)
-        if gates:  # a CBAM does not keep its maps while it is traced
-            gates[-1].register_forward_hook(self._keep_gate)
-        self._gate: list[Tensor] = []
-
-    def _keep_gate(self, _module: nn.Module, _inputs: tuple, output: Tensor) -> None:
-        self._gate = [output]
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        features = self.model.forward_features(x)
-        cams = class_gradcams(self.model, features)
-        return (self.model.forward_head(features), cams, *self._gate)
+        return tuple(output for output in forward_explained(self.model, x) if output is not None)
 
 
 def build(loaded: LoadedModel) -> onnx.ModelProto:
@@ -58,6 +49,8 @@ def build(loaded: LoadedModel) -> onnx.ModelProto:
     Raises:
         ValueError: a head of which Grad-CAM has no closed form.
     """
+    if reason := without_closed_form(loaded.model):
+        raise ValueError(f"{loaded.name}: Grad-CAM: {reason}")
     # Exported with values of no two tensors alike, and given the real ones afterwards: the exporter
     # makes one of tensors that are equal (the zeros of two biases, say).
     scrambled = copy.deepcopy(loaded.model)
@@ -80,7 +73,8 @@ def build(loaded: LoadedModel) -> onnx.ModelProto:
 
 
 def _export(network: ExplainedNetwork, input_size: tuple[int, int, int]) -> onnx.ModelProto:
-    names = [LOGITS, GRADCAM, *([ATTENTION] if network.has_attention else [])]
+    gated = any(isinstance(m, CBAM) and m.spatial is not None for m in network.modules())
+    names = [LOGITS, EMBEDDING, GRADCAM, *([ATTENTION] if gated else [])]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         path = Path(folder) / pretrained.GRAPH_FILE
         # The exporter that goes through TorchScript is the older one. It needs no further package,

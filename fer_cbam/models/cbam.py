@@ -76,6 +76,11 @@ class CBAM(nn.Module):
         self.spatial_map: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.forward_gated(x)[0]
+
+    def forward_gated(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The same, and the spatial gate ``(B, 1, H, W)``, None where it is switched off."""
+        spatial_map: Tensor | None = None
         if self.channel is not None:
             channel_map = self.channel(x)
             x = x * channel_map
@@ -86,7 +91,7 @@ class CBAM(nn.Module):
             x = x * spatial_map
             if not torch.jit.is_scripting():
                 self._keep("spatial_map", spatial_map)
-        return x
+        return x, spatial_map
 
     def _keep(self, name: str, gate: Tensor) -> None:
         # Under torch.fx and torch.export what stands in for a tensor is of another type.

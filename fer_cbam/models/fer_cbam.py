@@ -20,7 +20,7 @@ Every network takes ``(B, in_chans, H, W)``, already normalised, and gives logit
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -123,7 +123,16 @@ class Stage(nn.Module):
         self.attention = attention or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.attention(self.drop(self.pool(self.convs(self.shrink(x)))))
+        return self.attention(self._features(x))
+
+    def forward_gated(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The same, and the spatial gate ``(B, 1, h, w)``, None where there is none."""
+        x = self._features(x)
+        attention = self.attention
+        return attention.forward_gated(x) if isinstance(attention, CBAM) else (attention(x), None)
+
+    def _features(self, x: Tensor) -> Tensor:
+        return self.drop(self.pool(self.convs(self.shrink(x))))
 
 
 class FlattenHead(nn.Module):
@@ -299,6 +308,15 @@ class FerCbam(nn.Module):
         if self.grad_checkpointing and not torch.jit.is_scripting():
             return checkpoint_seq(self.stages, x)
         return self.stages(x)
+
+    def forward_gated(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """`forward_features`, and the spatial gate of the last CBAM ``(B, 1, h, w)``, None where
+        no stage has one."""
+        x, last = self.input_norm(x), None
+        for stage in self.stages:
+            x, gate = cast(Stage, stage).forward_gated(x)
+            last = last if gate is None else gate
+        return x, last
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Feature map -> logits ``(B, K)``, or the embedding ``(B, head_hidden_size)``."""

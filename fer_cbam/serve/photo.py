@@ -22,9 +22,7 @@ def explain_faces(
     """Recognise faces and explain every emotion of each; image is RGB uint8 ``(H, W, 3)``."""
     explained = []
     for recognition in recognizer.recognize(image, faces, explain=True):
-        gradcams = {
-            label: recognizer.explain(recognition.crop, label) for label in recognizer.label_names
-        }
+        gradcams = {label: recognition.saliency(label) for label in recognizer.label_names}
         shares = {label: _shares(cam, recognition) for label, cam in gradcams.items()}
         words = {
             label: sentences.explanation(recognition.prediction, label, shares[label])
@@ -64,16 +62,9 @@ def numbers(
 
 
 def _face_numbers(face: ExplainedFace) -> dict[str, Any]:
-    prediction, place = face.recognition.prediction, face.recognition.face
     return {
-        "box": [round(float(v), 1) for v in place.box],
-        "score": round(place.score, 4),
-        "landmarks": np.round(place.landmarks.astype(float), 1).tolist(),
-        "label": prediction.label,
-        "confidence": round(prediction.confidence, 6),
-        "uncertain": prediction.uncertain,
-        "probs": {name: round(p, 6) for name, p in prediction.probs.items()},
-        "sentence": face.words[prediction.label],
+        **face.recognition.to_dict(),
+        "sentence": face.words[face.recognition.prediction.label],
         "cautions": sentences.caution_sentences(face.cautions),
         "regions": {
             label: {name: round(share, 4) for name, share in shares.items()}

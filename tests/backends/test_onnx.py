@@ -4,43 +4,46 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from fer_cbam import EmotionRecognizer, data, hub, pretrained
+from fer_cbam.backends import names
 from fer_cbam.backends.onnx import OnnxBackend
 from fer_cbam.backends.torch import TorchBackend
-from fer_cbam.errors import BackendError, WeightsError
+from fer_cbam.errors import WeightsError
 from fer_cbam.images import decode_image
+from fer_cbam.saliency import saliency_maps
 
 ASTRONAUT = Path(__file__).parents[2] / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
 
 
-def assert_same(torch_backend, onnx_backend, x, target=None):
-    expected, found = torch_backend.explain(x, target), onnx_backend.explain(x, target)
-    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-4)
+def assert_same(torch_backend, onnx_backend, x):
+    expected, found = torch_backend.forward(x), onnx_backend.forward(x)
+    for name in ("logits", "class_maps", "embedding", "attention"):
+        ours, theirs = getattr(found, name), getattr(expected, name)
+        assert ours.dtype == theirs.dtype == np.float32, name
+        np.testing.assert_allclose(ours, theirs, atol=1e-4, err_msg=name)
     np.testing.assert_array_equal(found.logits.argmax(1), expected.logits.argmax(1))
-    np.testing.assert_allclose(found.gradcam, expected.gradcam, atol=1e-3)
-    np.testing.assert_allclose(found.attention, expected.attention, atol=1e-3)
-    assert found.gradcam.dtype == found.attention.dtype == np.float32
-    np.testing.assert_allclose(onnx_backend.logits(x), found.logits, atol=1e-6)
     return expected
 
 
 @pytest.mark.parametrize("count", [1, 12])
-def test_same_logits_and_maps(folder, x, count):
+def test_same_logits_embedding_and_maps(folder, x, count):
     torch_backend, onnx_backend = TorchBackend(hub.load_model(folder)), OnnxBackend.load(folder)
-    first = assert_same(torch_backend, onnx_backend, x[:count])
-    assert np.ptp(first.gradcam) > 0.5  # maps, not flat fields
-    other = (first.logits.argmax(1) + 1) % first.logits.shape[1]
-    second = assert_same(torch_backend, onnx_backend, x[:count], other)
-    assert np.abs(first.gradcam - second.gradcam).max() > 0.1
+    found = assert_same(torch_backend, onnx_backend, x[:count])
+    assert found.logits.shape == (count, len(onnx_backend.label_names))
+    maps = saliency_maps(found.class_maps, (48, 48))
+    assert np.ptp(maps, (2, 3)).max() > 0.5  # maps, not flat fields
+    assert np.abs(maps[:, 0] - maps[:, 1]).max() > 0.1  # of one class each
     assert onnx_backend.label_names == torch_backend.label_names
     assert onnx_backend.preprocess == torch_backend.preprocess
+    assert onnx_backend.weights_file == torch_backend.weights_file
+    assert onnx_backend.device == "cpu"
 
 
 @pytest.mark.parametrize("name", pretrained.embedded_names())
@@ -79,12 +82,12 @@ def test_same_answers_on_fer2013(data_dir):
 
 def test_threads_get_what_one_thread_gets(folder, x):
     backend = OnnxBackend.load(folder)
-    alone = [backend.explain(x[i : i + 1]) for i in range(len(x))] * 4
+    alone = [backend.forward(x[i : i + 1]) for i in range(len(x))] * 4
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda i: backend.explain(x[i : i + 1]), [*range(len(x))] * 4))
+        together = list(pool.map(lambda i: backend.forward(x[i : i + 1]), [*range(len(x))] * 4))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one.logits, other.logits)
-        np.testing.assert_array_equal(one.gradcam, other.gradcam)
+        np.testing.assert_array_equal(one.class_maps, other.class_maps)
 
 
 def refused(folder: Path, message: str, **options) -> None:
@@ -130,13 +133,24 @@ def test_weights_of_another_network_are_refused(folder, tmp_path):
     refused(other, "model.onnx: damaged, or not for these weights")
 
 
-def test_unknown_backend():
-    with pytest.raises(BackendError, match="'tflite'; expected one of: torch, onnx, onnx-int8"):
-        EmotionRecognizer.from_pretrained(backend="tflite")
+def as_exported_before_embeddings(folder: Path, to: Path) -> Path:
+    """The folder as an earlier `fer-cbam export` wrote it."""
+    old = Path(shutil.copytree(folder, to))
+    graph = onnx.load(old / pretrained.GRAPH_FILE, load_external_data=False)
+    kept = [output for output in graph.graph.output if output.name != names.EMBEDDING]
+    del graph.graph.output[:]
+    graph.graph.output.extend(kept)
+    (old / pretrained.GRAPH_FILE).write_bytes(graph.SerializeToString())
+    return old
 
 
-def test_onnxruntime_is_not_installed(monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    message = r"'onnx' needs onnxruntime, .*: pip install 'fer-cbam\[onnx\]', or backend 'torch'"
-    with pytest.raises(BackendError, match=message):
-        EmotionRecognizer.from_pretrained(backend="onnx")
+def test_a_graph_without_embeddings_still_recognises(folder, x, faces, tmp_path):
+    old = as_exported_before_embeddings(folder, tmp_path / "old")
+    found, expected = OnnxBackend.load(old).forward(x), OnnxBackend.load(folder).forward(x)
+    assert found.embedding is None
+    np.testing.assert_array_equal(found.logits, expected.logits)
+    np.testing.assert_array_equal(found.class_maps, expected.class_maps)
+    recognizer = EmotionRecognizer.from_pretrained(old, backend="onnx")
+    assert len(recognizer.classify(faces, explain=True)[0]) == 12
+    with pytest.raises(WeightsError, match="no output 'embedding'; expected one of 'fer-cbam exp"):
+        recognizer.embed(faces)

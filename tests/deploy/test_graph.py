@@ -1,43 +1,27 @@
-"""Grad-CAM without autograd is Grad-CAM, and the graph holds no weights twice."""
+"""The graph says all that the network says, and holds no weights twice."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx
 import pytest
-import torch
 
 from fer_cbam import hub, pretrained
 from fer_cbam.deploy import graph
-from fer_cbam.explain import class_gradcams
 
 
-def test_closed_form_is_what_autograd_gives(folder, x):
-    """Every class of every image: features weighted by the mean gradient of the logit."""
-    model = hub.load_model(folder).model
-    features = model.forward_features(torch.from_numpy(x)).requires_grad_()
-    logits = model.forward_head(features)
-    found = class_gradcams(model, features)
-    assert found.shape == (*logits.shape, *features.shape[2:])
-    for k in range(logits.shape[1]):
-        gradient = torch.autograd.grad(logits[:, k].sum(), features, retain_graph=True)[0]
-        expected = (gradient.mean((2, 3), keepdim=True) * features).sum(1)
-        assert expected.abs().max() > 1e-3
-        torch.testing.assert_close(found[:, k], expected, rtol=1e-4, atol=1e-6)
-
-
-def test_heads_without_a_closed_form_are_refused():
-    import timm
-
-    features = torch.rand(1, 120, 6, 6)
-    model = timm.create_model("fer_cbam_tiny", global_pool="max")
-    with pytest.raises(ValueError, match="no closed form for ClassifierHead"):
-        class_gradcams(model, features)
+def test_heads_without_a_closed_form_are_not_exported(folder):
+    loaded = hub.load_model(folder)
+    loaded.model.reset_classifier(0)
     with pytest.raises(ValueError, match="classifier Identity; expected a linear layer"):
-        class_gradcams(timm.create_model("fer_cbam_tiny", num_classes=0), features)
-    model = timm.create_model("fer_cbam_paper", act_layer="gelu")
-    with pytest.raises(ValueError, match=r"activation .*; expected ELU"):
-        class_gradcams(model, torch.rand(1, 128, 6, 6))
+        graph.build(loaded)
+
+
+@pytest.mark.parametrize("name", pretrained.embedded_names())
+def test_embedded_graphs_have_all_outputs(name):
+    built = onnx.load(pretrained.embedded_dir(name) / "model.onnx", load_external_data=False).graph
+    found = [output.name for output in built.output]
+    assert found == ["logits", "embedding", "gradcam", "spatial_attention"]
 
 
 def test_the_graph_beside_weights_holds_none(folder):

@@ -137,9 +137,9 @@ def test_an_explanation_is_that_of_the_label_that_is_shown(recognizer):
 
 
 def test_weights_without_such_a_map_have_no_layer(recognizer, monkeypatch):
-    explain = recognizer.backend.explain
-    without = lambda *asked: replace(explain(*asked), attention=None)  # noqa: E731
-    monkeypatch.setattr(recognizer.backend, "explain", without)
+    forward = recognizer.backend.forward
+    without = lambda x: replace(forward(x), attention=None)  # noqa: E731
+    monkeypatch.setattr(recognizer.backend, "forward", without)
     answer = answers.answer_explanation(recognizer, explanation(recognizer, "spatial_attention"))
     assert answer == {"failed": False, "message": "", "layers": [None]}
 

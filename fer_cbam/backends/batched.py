@@ -1,0 +1,39 @@
+"""The forward pass of any number of crops, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fer_cbam.backends.base import Backend, Forward
+
+BATCH_SIZE = 64  # past this a CPU gains nothing, and the memory of a batch stays small
+
+
+def forward_many(
+    backend: Backend, crops: Sequence[np.ndarray], batch_size: int = BATCH_SIZE
+) -> Forward:
+    """Preprocess crops and run the network once for each batch of them.
+
+    crops: each uint8 ``(h, w)`` grey or ``(h, w, 3)`` RGB. Returns one :class:`Forward` with a row
+    for each crop, in their order.
+
+    Raises:
+        ImageError: a crop of another shape or dtype.
+    """
+    starts = range(0, len(crops) or 1, batch_size)  # none at all is one empty batch
+    parts = [backend.forward(backend.preprocess(crops[i : i + batch_size])) for i in starts]
+    if len(parts) == 1:
+        return parts[0]
+    return Forward(
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.class_maps for part in parts]),
+        _joined([part.embedding for part in parts]),
+        _joined([part.attention for part in parts]),
+    )
+
+
+def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None

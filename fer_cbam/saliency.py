@@ -1,0 +1,51 @@
+"""From what a network gives to maps that can be laid over a face: rectify, upsample, scale.
+
+The only place that does so, in NumPy, for every backend and every explainer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+
+def saliency_maps(class_maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Evidence for a class -> saliency.
+
+    class_maps: ``(..., h, w)``, of any scale and sign. size: height and width of the result.
+    Returns float32 ``(..., H, W)`` in [0, 1]: 0 is no evidence, 1 the most in that map (all 0 where
+    nothing speaks for the class).
+    """
+    maps = upsample(np.maximum(class_maps, 0), size)
+    return maps / np.maximum(maps.max((-2, -1), keepdims=True), 1e-12)
+
+
+def attention_maps(gates: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Spatial gates ``(..., h, w)`` in (0, 1) -> float32 ``(..., H, W)``.
+
+    Stretched in each map so that the least attended place is 0 and the most attended 1: the gate
+    itself spans a narrower range.
+    """
+    maps = upsample(gates, size)
+    low, high = maps.min((-2, -1), keepdims=True), maps.max((-2, -1), keepdims=True)
+    return (maps - low) / np.maximum(high - low, 1e-12)
+
+
+def upsample(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """``(..., h, w)`` -> float32 ``(..., H, W)``, bilinear; the same as torch's ``interpolate``
+    with ``align_corners=False``."""
+    rows, columns = (_weights(*lengths) for lengths in zip(maps.shape[-2:], size, strict=True))
+    return rows @ np.asarray(maps, np.float32) @ columns.T
+
+
+@lru_cache(maxsize=32)
+def _weights(length: int, new_length: int) -> np.ndarray:
+    """What each old position gives to each new one: float32 ``(new_length, length)``."""
+    place = (np.arange(new_length) + 0.5) * length / new_length - 0.5
+    place = place.clip(0, length - 1)  # what lies outside repeats the edge
+    distance = np.abs(place[:, None] - np.arange(length))
+    weights = np.maximum(1 - distance, 0).astype(np.float32)
+    weights.flags.writeable = False  # shared by all callers
+    return weights
