@@ -18,6 +18,7 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 
 import cv2
@@ -68,6 +69,12 @@ class YuNetDetector:
         self.nms_threshold = nms_threshold
         self.max_side = max_side
         self._load()
+
+    def limited_to(self, max_side: int) -> YuNetDetector:
+        """The same network and thresholds, with a finest search of ``max_side`` pixels at most."""
+        other = copy(self)
+        other.max_side = min(self.max_side, max_side)
+        return other
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """All faces of an image, the largest first; see

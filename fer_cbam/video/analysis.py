@@ -6,7 +6,7 @@ For scripts::
     for face in result.tracks:
         print(face.track, face.first, face.last, face.dominant, face.share)
 
-For servers, :func:`analyse` is stepped: each ``next()`` reads one frame and yields
+For servers, :func:`analyse` is stepped: each ``next()`` reads or writes one frame and yields
 :class:`Progress`, and may be the last to be asked for (``.close()`` removes half-written files)::
 
     steps = analyse(path, recognizer, annotated=folder / "annotated.webm", max_seconds=120)
@@ -24,7 +24,7 @@ are classified together, and what is kept of a face is a timeline of bounded siz
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ from fer_cbam.video.tracks import Memory, Tracked, follow
 if TYPE_CHECKING:  # loads torch
     from fer_cbam.recognizer import EmotionRecognizer
 
-SEARCH_SIDE = 640  # of the default detector: finds faces from about a 30th of the longest side up
+SEARCH_SIDE = 640  # of the detector: finds faces from about a 30th of the longest side up
 BLOCK_FRAMES = 8  # held at once; their faces are classified together
 BLOCK_BYTES = 64_000_000  # of those frames; one frame may be larger
 WRITTEN_SIDE = 640  # longest side of the annotated clip: VP8 takes 20 ms for such a frame
@@ -123,13 +123,13 @@ def analyse(
     max_seconds: float | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Generator[Progress, None, ClipResult]:
-    """Find, follow and read the faces of a clip, one frame for each step.
+    """Find, follow and read the faces of a clip, in steps of one frame.
 
-    detector: by default YuNet at ``SEARCH_SIDE``. annotated: name of a ``.webm`` to be written.
-    table: name of a CSV to be written, a row for each analysed frame and face. every: only each
-    n-th frame is analysed; boxes and labels are held in between. half_life: of the smoothing, in
-    seconds; 0 for none. max_seconds: what comes later is left out, and a note says so. max_pixels:
-    clips with larger frames are refused.
+    detector: by default the recogniser's, searching at ``SEARCH_SIDE`` at most. annotated: name of
+    a ``.webm`` to be written. table: name of a CSV to be written, a row for each analysed frame and
+    face. every: only each n-th frame is analysed; boxes and labels are held in between. half_life:
+    of the smoothing, in seconds; 0 for none. max_seconds: what comes later is left out, and a note
+    says so. max_pixels: clips with larger frames are refused.
 
     Returns (as the value of ``StopIteration``; see :func:`run`) a :class:`ClipResult`.
 
@@ -147,7 +147,7 @@ def analyse(
             analysis.table = stack.enter_context(FaceTable(table, recognizer.label_names))
         if annotated is not None:
             analysis.writer = stack.enter_context(ClipWriter(annotated, reader.fps or FPS_UNKNOWN))
-        detector = detector or YuNetDetector(max_side=SEARCH_SIDE)
+        detector = detector or _quick(recognizer.detector)
         size = BLOCK_BYTES // (3 * reader.width * reader.height)
         block: list[_Waiting] = []
         notes: list[str] = []
@@ -159,11 +159,15 @@ def analyse(
             if frame.image is not None and frame.number % every == 0:
                 faces = detector.detect(frame.image)[: tracks.MAX_FACES]
             block.append(_Waiting(frame, faces))
-            if len(block) >= min(size, BLOCK_FRAMES):
-                analysis.finish(block)
-                block = []
-            yield Progress(frame.number + 1, reader.declared_frames, frame.time)
-        analysis.finish(block)
+            progress = Progress(frame.number + 1, reader.declared_frames, frame.time)
+            if len(block) < min(size, BLOCK_FRAMES):
+                yield progress
+                continue
+            for _ in analysis.finish(block):
+                yield progress
+            block = []
+        for _ in analysis.finish(block):
+            yield progress
         notes = notes or _breaks_off(analysis, reader)
     return analysis.result(notes, annotated, table)
 
@@ -182,6 +186,13 @@ def run(
             report(progress)
 
 
+def _quick(detector: FaceDetector) -> FaceDetector:
+    """A detector for one frame after another; one that is not ours stays as it is."""
+    if isinstance(detector, YuNetDetector):
+        return detector.limited_to(SEARCH_SIDE)
+    return detector
+
+
 @dataclass(frozen=True, eq=False)
 class _Waiting:
     """A frame with its faces; None where it was not searched."""
@@ -198,15 +209,16 @@ class _Analysis:
         self.half_life = half_life
         self.table: FaceTable | None = None
         self.writer: ClipWriter | None = None
-        self.frames = self.analysed = self.left_out = 0
+        self.frames = self.analysed = 0
         self.time = 0.0
         self._memory = Memory()
         self._shown: list[Tracked] = []  # the faces of the last frame that was analysed
         self._last = 0.0  # its time
         self._faces: dict[int, _FaceSoFar] = {}
 
-    def finish(self, block: Sequence[_Waiting]) -> None:
-        """Classify the faces of some frames together, then follow, note and draw them in order."""
+    def finish(self, block: Sequence[_Waiting]) -> Iterator[None]:
+        """Classify the faces of some frames together, then follow, note and draw them in order, a
+        frame for each step."""
         searched = [w for w in block if w.faces is not None]
         found = iter(_recognize(self.recognizer, searched))
         for waiting in block:
@@ -219,6 +231,7 @@ class _Analysis:
                 small, moved = shrink(frame.image, recognitions, WRITTEN_SIDE)
                 drawn = annotate(small, moved, [t.track for t in self._shown])
                 self.writer.write(drawn, frame.time)
+            yield
 
     def _follow(self, frame: Frame, recognitions: Sequence[Recognition]) -> None:
         # One missed frame never ends a track, however few frames are analysed.
@@ -233,28 +246,31 @@ class _Analysis:
             face = self._faces.setdefault(tracked.track, _FaceSoFar(frame.time))
             face.add(frame.time, tracked.recognition)
         if len(self._faces) > 2 * MAX_TRACKS:
-            self._forget_short_ones()
+            self._keep_longest({face.track for face in self._memory.faces})
         if self.table is not None:
             self.table.write(frame.number, frame.time, self._shown)
 
-    def _forget_short_ones(self) -> None:
-        present = {face.track for face in self._memory.faces}
-        longest = sorted(self._faces, key=lambda t: (t not in present, -self._faces[t].frames))
-        self.left_out += len(longest) - MAX_TRACKS
-        self._faces = {track: self._faces[track] for track in sorted(longest[:MAX_TRACKS])}
+    def _keep_longest(self, present: Set[int] = frozenset()) -> None:
+        """Keep ``MAX_TRACKS`` faces: those that are present, then those seen most often."""
+        order = sorted(self._faces, key=lambda t: (t not in present, -self._faces[t].frames))
+        self._faces = {track: self._faces[track] for track in sorted(order[:MAX_TRACKS])}
 
     def result(
         self, notes: Sequence[str], annotated: str | Path | None, table: str | Path | None
     ) -> ClipResult:
-        if len(self._faces) > MAX_TRACKS:
-            self._memory = Memory()
-            self._forget_short_ones()
+        self._keep_longest()
         summaries = [self._faces[track].summary(track) for track in sorted(self._faces)]
+        left_out = self._memory.next_track - 1 - len(summaries)
         notes = list(notes)
         if not summaries:
             notes.append("No face was found.")
-        if self.left_out:
-            notes.append(f"{self.left_out} faces seen for a short time are not summed up here.")
+        if left_out:
+            notes.append(f"{left_out} faces seen for a short time are not summed up here.")
+        if self.writer is not None and self.writer.left_out:
+            notes.append(
+                f"The annotated clip leaves out {self.writer.left_out:.0f} seconds in which the "
+                "picture stands still."
+            )
         return ClipResult(
             self.time, self.frames, self.analysed, summaries, notes,
             None if annotated is None else Path(annotated), None if table is None else Path(table),
@@ -301,8 +317,11 @@ def _recognize(
 
 
 def _breaks_off(analysis: _Analysis, reader: ClipReader) -> list[str]:
+    """A note if the clip ended before it should have. Headers are a few frames wrong, and the last
+    frame may be shown for long: it breaks off where frames and seconds are both missing."""
     promised = reader.declared_seconds
     read = analysis.time + 1 / reader.fps if reader.fps else analysis.time
-    if promised - read <= max(0.5, 0.05 * promised):  # headers are a few frames wrong
+    few = analysis.frames < 0.95 * reader.declared_frames
+    if not few or promised - read <= max(0.5, 0.05 * promised):
         return []
     return [f"The clip breaks off: {read:.1f} of its {promised:.1f} seconds could be read."]

@@ -3,6 +3,8 @@
 Read is what OpenCV's FFmpeg reads from the containers named below, told by their first bytes: a
 playlist (HLS, DASH, concat) would make FFmpeg open whatever files and addresses it names. Frames
 come upright and with the times that the file gives them, so that a variable frame rate is right.
+Pictures that are mirrored as well as turned are known in MP4 and MOV only, which is where cameras
+write them.
 
 Written is VP8 in WebM: of what the wheels of opencv-python-headless can encode, Chromium plays VP8
 and VP9, and VP9 takes ten times as long; H.264 and AV1 have no encoder there, and browsers do not
@@ -21,9 +23,11 @@ import cv2
 import numpy as np
 
 from fer_cbam.errors import VideoError
+from fer_cbam.video.mp4 import read_track
 
 FORMATS = ("MP4", "MOV", "WebM", "MKV", "AVI", "MPEG", "Ogg", "FLV")
 MAX_PIXELS = 36_000_000  # of a frame: 8K, 108 MB as RGB
+MAX_STILL = 1.0  # seconds for which one frame is drawn; a file may claim that it stands for days
 _ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 # FFmpeg takes a "%d" in the name of anything that may be a picture for a row of numbered files.
 _SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts",
@@ -46,7 +50,8 @@ class ClipReader:
     max_pixels: a clip with larger frames is refused before one is decoded to RGB.
 
     width, height: in pixels, upright. fps: frames a second as the file declares them, 0 where it
-    declares nonsense. declared_frames: 0 where it does not say; files often overstate it by a few.
+    declares nonsense. declared_frames, declared_seconds: 0 where it does not say; files often
+    overstate them by a few frames.
 
     Raises:
         VideoError: no file, no clip, or none of the containers of ``FORMATS``.
@@ -67,28 +72,38 @@ class ClipReader:
                 f"{self.path.name}: damaged or cut short, or in a format that cannot be decoded; "
                 "expected a whole clip"
             )
-        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        self._track = read_track(self.path)
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0 if self._track else 1)
         self.width, self.height = self._size()
-        if self.width * self.height > max_pixels:
+        if not 0 < self.width * self.height <= max_pixels:
             self.close()
             raise VideoError(
                 f"{self.path.name}: frames of {self.width} x {self.height} pixels; expected at "
-                f"most {max_pixels} pixels"
+                f"least one and at most {max_pixels} pixels"
             )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if math.isfinite(fps) and 1 <= fps <= 240 else 0.0
-        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.declared_frames = int(count) if self.fps and 0 < count < 1e9 else 0
+        self.declared_frames, self.declared_seconds = self._declared()
 
     def _size(self) -> tuple[int, int]:
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        return width, height
+        return (height, width) if self._track and self._track.transposes else (width, height)
 
-    @property
-    def declared_seconds(self) -> float:
-        """0 where the file does not say."""
-        return self.declared_frames / self.fps if self.declared_frames else 0.0
+    def _declared(self) -> tuple[int, float]:
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        if not (self.fps and 0 < count < 1e9):
+            return 0, 0.0
+        seconds = count / self.fps
+        if self._track and self._track.seconds:  # the frames of an MP4 that was trimmed are hidden
+            seconds = min(seconds, self._track.seconds)
+        return round(seconds * self.fps), seconds
+
+    def _starts_at(self, start: float) -> None:
+        """What is declared is counted from 0, and what is read from the time of the first frame."""
+        if 0 < start < self.declared_seconds:
+            self.declared_seconds -= start
+            self.declared_frames = round(self.declared_seconds * self.fps)
 
     def frames(self, every: int = 1, all_images: bool = True) -> Iterator[Frame]:
         """Frames in order; ends where the clip ends or cannot be decoded any further.
@@ -104,6 +119,7 @@ class ClipReader:
             stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             if number == 0:
                 start = stamp if math.isfinite(stamp) else 0.0
+                self._starts_at(start)
             else:
                 # Some files have no times, or some twice: then the declared rate must do.
                 passed = stamp - start
@@ -114,6 +130,8 @@ class ClipReader:
                 if not decoded:
                     break
                 image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+                if self._track is not None:
+                    image = self._track.upright(image)
             yield Frame(number, time, image)
             number += 1
         if number == 0:
@@ -162,7 +180,9 @@ class ClipWriter:
     """Frames with their times -> VP8 in WebM, without sound. Use it in a ``with`` block.
 
     path: ends in ``.webm``. fps: of the written clip, at most 60. Frames may come at any times:
-    each step of the clip shows the frame nearest to it, so that a variable rate stays in time.
+    each step of the clip shows the frame nearest to it, so that a variable rate stays in time. A
+    frame is shown for ``MAX_STILL`` seconds at most, so that no gap in the times of a file makes
+    endless work; left_out: seconds that were dropped for it.
     All are written at the size of the first (to an even number of pixels; VP8 halves its colours).
     The file appears under its name when it is complete; a block that is left by an exception leaves
     none.
@@ -176,6 +196,7 @@ class ClipWriter:
         self.fps = min(max(fps, 1.0), 60.0)
         self._part = self.path.with_name(f"{self.path.stem}.part.webm")
         self._writer: cv2.VideoWriter | None = None
+        self.left_out = 0.0
         self._size = (0, 0)
         self._waiting: np.ndarray | None = None  # the newest frame; shown until the next comes
         self._written = 0
@@ -184,7 +205,7 @@ class ClipWriter:
         """image: RGB uint8 ``(H, W, 3)``. time: seconds from the start, not running backwards."""
         if self._writer is None:
             self._open(image.shape[1], image.shape[0])
-        self._repeat(round(time * self.fps))
+        self._repeat(self._step(time))
         height, width = image.shape[:2]
         if (width - width % 2, height - height % 2) != self._size:
             image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
@@ -208,7 +229,8 @@ class ClipWriter:
             self._part.unlink()
 
     def _open(self, width: int, height: int) -> None:
-        self._size = max(2, width - width % 2), max(2, height - height % 2)
+        # FFmpeg makes a file of 2 x 2 pixels that it cannot read.
+        self._size = max(4, width - width % 2), max(4, height - height % 2)
         code = cv2.VideoWriter.fourcc(*"VP80")
         writer = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, code, self.fps, self._size)
         if not writer.isOpened():
@@ -217,6 +239,15 @@ class ClipWriter:
                 "OpenCV with VP8 (opencv-python-headless has it)"
             )
         self._writer = writer
+
+    def _step(self, time: float) -> int:
+        """The step of the clip that a time falls on, once what is left out has been dropped."""
+        step = round((time - self.left_out) * self.fps)
+        latest = self._written + round(MAX_STILL * self.fps)
+        if self._waiting is not None and step > latest:
+            self.left_out += (step - latest) / self.fps
+            step = latest
+        return step
 
     def _repeat(self, until: int) -> None:
         """Show the newest frame up to, not including, a step of the clip."""

@@ -7,6 +7,7 @@ space than a minute.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,7 +45,8 @@ class Timeline:
 
     def add(self, time: float, probs: Mapping[str, float]) -> None:
         """Note the probabilities of a moment; time in seconds, not running backwards."""
-        number = int(time // self.step)
+        # In binary 0.3 // 0.1 is 2: a little slack, or every other frame falls a step too early.
+        number = math.floor(time / self.step + 1e-6)
         self._bins[number] = _sum(self._bins.get(number), (1, dict(probs)))
         while number - min(self._bins) >= self.max_points:
             if self.rolling:

@@ -27,8 +27,9 @@ from typing import Any
 
 import numpy as np
 
+from fer_cbam.decide import decide
 from fer_cbam.errors import FerError
-from fer_cbam.types import Face, Prediction, Recognition
+from fer_cbam.types import Face, Recognition
 from fer_cbam.video.assignment import assign
 
 HALF_LIFE = 0.25  # seconds after which a new expression weighs as much as the old one
@@ -97,7 +98,7 @@ def follow(
         track = next_track if old is None else old.track
         next_track += old is None
         probs = _mix(old, recognition, time, half_life)
-        prediction = _decide(probs, uncertain_below)
+        prediction = decide(probs, uncertain_below)
         tracked.append(Tracked(track, replace(recognition, prediction=prediction)))
         seen.append(_remember(track, old, recognition.face, probs, time))
     missed = [face for i, face in enumerate(fresh) if i not in pairs.values()]
@@ -181,11 +182,6 @@ def _remember(
             )
     landmarks = tuple(float(v) for v in face.landmarks.ravel())
     return RememberedFace(track, face.box, landmarks, speed, probs, time)
-
-
-def _decide(probs: dict[str, float], uncertain_below: float) -> Prediction:
-    label = max(probs, key=probs.__getitem__)
-    return Prediction(label, probs[label], probs, probs[label] < uncertain_below)
 
 
 def to_json(memory: Memory) -> dict[str, Any]:

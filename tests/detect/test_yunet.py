@@ -53,6 +53,15 @@ def test_the_face_and_its_landmarks_in_our_order(detector, astronaut):
     assert y1 < left_eye[1] < mouth_right[1] < y2
 
 
+def test_limited_to_a_side_is_the_same_network_at_that_side(detector, astronaut):
+    small = detector.limited_to(320)
+    fresh = YuNetDetector(max_side=320)
+    assert small._net is detector._net and small._lock is detector._lock
+    assert [f.box for f in small.detect(astronaut)] == [f.box for f in fresh.detect(astronaut)]
+    assert (small.max_side, detector.max_side) == (320, 4096)
+    assert small.limited_to(640).max_side == 320
+
+
 def test_a_mirrored_picture_gives_mirrored_faces(detector, astronaut):
     (face,) = detector.detect(astronaut)
     (mirrored,) = detector.detect(astronaut[:, ::-1])

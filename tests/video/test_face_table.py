@@ -1,0 +1,87 @@
+"""The CSV of a clip, read back by the standard library."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fer_cbam.types import Face
+from fer_cbam.video.face_table import COLUMNS, FaceTable
+from fer_cbam.video.tracks import Tracked
+from tests.video.faces import face, recognition
+
+LABELS = ("anger", "happiness")
+
+
+def tracked(track: int, found: Face, happiness: float) -> Tracked:
+    return Tracked(track, recognition(found, {"happiness": happiness, "anger": 1 - happiness}))
+
+
+def rows(path: Path) -> list[list[str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def test_a_row_for_each_frame_and_face(tmp_path):
+    path = tmp_path / "faces.csv"
+    with FaceTable(path, LABELS) as table:
+        table.write(0, 0.0, [tracked(1, face(100, 60, 80), 0.75), tracked(2, face(250.26), 0.4)])
+        table.write(1, 1 / 24, [])
+        table.write(30, 1.25, [tracked(2, face(-3, -3, 10), 1.0)])
+        assert not path.exists()
+    assert path.read_bytes().count(b"\r\n") == 4
+    assert rows(path) == [
+        ["time_s", "frame", "track", "x1", "y1", "x2", "y2", "label", "confidence", "uncertain",
+         "anger", "happiness"],
+        ["0.000", "0", "1", "60.0", "20.0", "140.0", "100.0", "happiness", "0.7500", "0",
+         "0.2500", "0.7500"],
+        ["0.000", "0", "2", "210.3", "60.0", "290.3", "140.0", "anger", "0.6000", "0",
+         "0.6000", "0.4000"],
+        ["1.250", "30", "2", "-8.0", "-8.0", "2.0", "2.0", "happiness", "1.0000", "0",
+         "0.0000", "1.0000"],
+    ]  # fmt: skip
+    assert tuple(rows(path)[0][: len(COLUMNS)]) == COLUMNS
+    assert [p.name for p in tmp_path.iterdir()] == ["faces.csv"]
+
+
+def test_uncertain_is_1(tmp_path):
+    sure = tracked(1, face(100), 0.75)
+    prediction = replace(sure.recognition.prediction, uncertain=True)
+    unsure = Tracked(1, replace(sure.recognition, prediction=prediction))
+    with FaceTable(tmp_path / "a.csv", LABELS) as table:
+        table.write(0, 0, [unsure])
+    assert rows(tmp_path / "a.csv")[1][COLUMNS.index("uncertain")] == "1"
+
+
+def test_labels_that_a_csv_must_quote(tmp_path):
+    label = 'so, "la la"\n'
+    with FaceTable(str(tmp_path / "a.csv"), [label]) as table:
+        table.write(0, 0, [Tracked(1, recognition(face(100), {label: 1.0}))])
+    assert [row[-1] for row in rows(tmp_path / "a.csv")] == [label, "1.0000"]
+
+
+def test_an_exception_leaves_no_file(tmp_path):
+    with pytest.raises(RuntimeError), FaceTable(tmp_path / "a.csv", LABELS) as table:
+        table.write(0, 0, [tracked(1, face(100), 0.5)])
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exception_keeps_the_file_of_an_earlier_run(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("before")
+    with pytest.raises(RuntimeError), FaceTable(path, LABELS):
+        raise RuntimeError
+    assert path.read_text() == "before"
+    with FaceTable(path, LABELS):
+        pass
+    assert rows(path) == [[*COLUMNS, *LABELS]]
+
+
+def test_whoever_takes_the_unfinished_file_away_hides_no_error(tmp_path):
+    with pytest.raises(ZeroDivisionError), FaceTable(tmp_path / "a.csv", LABELS):
+        (tmp_path / "a.csv.part").unlink()
+        raise ZeroDivisionError

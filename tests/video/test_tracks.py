@@ -1,0 +1,364 @@
+"""Faces followed along paths that are known, and smoothing and memory worked out by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fer_cbam.errors import FerError
+from fer_cbam.types import Recognition
+from fer_cbam.video import tracks
+from fer_cbam.video.tracks import Memory, RememberedFace, Tracked, distances, follow
+from tests.video.faces import CALM, face, recognition
+
+Path = Callable[[float], tuple[float, float] | None]
+
+
+def along(paths: Mapping[str, Path], times: Iterable[float], seed: int = 0) -> list[dict[str, int]]:
+    """Follow faces whose centre at each time is known (None: not to be seen), in an order that
+    changes. Returns the number that each of them got, for each time."""
+    rng, memory, told = np.random.default_rng(seed), Memory(), []
+    for time in times:
+        seen = {name: place for name, path in paths.items() if (place := path(time)) is not None}
+        names = [str(name) for name in rng.permutation(sorted(seen))]
+        found, memory = follow(memory, [recognition(face(*seen[n])) for n in names], time)
+        told.append({name: item.track for name, item in zip(names, found, strict=True)})
+    return told
+
+
+def numbers(told: list[dict[str, int]], name: str) -> set[int]:
+    return {tracked[name] for tracked in told if name in tracked}
+
+
+def frames(seconds: float, rate: float = 25) -> list[float]:
+    return [i / rate for i in range(round(seconds * rate))]
+
+
+@pytest.mark.parametrize("rate", [8, 12, 25, 60])
+@pytest.mark.parametrize("apart", [0, 8, 25])
+def test_two_who_cross_keep_their_numbers(rate, apart):
+    """They meet in the middle at 100 px a second each, one above the other by ``apart``; never at
+    the very same place, where nobody could say who is who."""
+    paths = {
+        "a": lambda t: (100 + 100 * t, 100),
+        "b": lambda t: (501 - 100 * t, 100 + apart),
+    }
+    told = along(paths, frames(4, rate))
+    assert len(numbers(told, "a")) == len(numbers(told, "b")) == 1
+    assert numbers(told, "a") != numbers(told, "b")
+
+
+def test_one_hidden_behind_another_while_they_cross():
+    """The one behind is not found for 0.4 s, and comes out where its speed carried it."""
+    paths = {
+        "front": lambda t: (100 + 100 * t, 100),
+        "behind": lambda t: None if 1.8 <= t < 2.2 else (500 - 100 * t, 105),
+    }
+    told = along(paths, frames(4))
+    assert len(numbers(told, "front")) == len(numbers(told, "behind")) == 1
+    assert numbers(told, "front") != numbers(told, "behind")
+
+
+def test_one_who_walks_through_a_row_of_sitters():
+    paths: dict[str, Path] = {"walker": lambda t: (50 + 120 * t, 120)}
+    for i in range(4):
+        paths[f"sitter {i}"] = lambda t, i=i: (150 + 120 * i, 100)
+    told = along(paths, frames(5))
+    assert {name: len(numbers(told, name)) for name in paths} == dict.fromkeys(paths, 1)
+    assert len(set(told[0].values())) == 5
+
+
+def test_a_face_that_returns_in_time_and_one_that_does_not():
+    paths = {
+        "soon": lambda t: None if 1 < t < 1.9 else (200, 100),
+        "late": lambda t: None if 1 < t < 2.1 else (500, 100),
+    }
+    told = along(paths, frames(4))
+    assert len(numbers(told, "soon")) == 1
+    assert len(numbers(told, "late")) == 2
+
+
+def test_forget_after_is_a_limit_that_still_counts():
+    found, memory = follow(Memory(), [recognition(face(100))], 0.0)
+    (same,), _ = follow(memory, [recognition(face(100))], 2.0, forget_after=2.0)
+    (other,), _ = follow(memory, [recognition(face(100))], 2.01, forget_after=2.0)
+    assert (found[0].track, same.track, other.track) == (1, 1, 2)
+    (default,), _ = follow(memory, [recognition(face(100))], 1.0)
+    assert default.track == 1 and tracks.FORGET_AFTER == 1.0
+
+
+def test_one_leaves_while_another_comes():
+    """The newcomer at the other side is nobody's continuation, and the one between is not torn off
+    its number for the sake of a match more."""
+    paths = {
+        "leaver": lambda t: (60, 100) if t < 1 else None,
+        "stayer": lambda t: (200, 100),
+        "comer": lambda t: (340, 100) if t >= 1 else None,
+    }
+    told = along(paths, frames(2))
+    got = {name: numbers(told, name) for name in paths}
+    assert all(len(n) == 1 for n in got.values())
+    assert got["comer"] == {3}
+
+
+def test_a_clock_that_runs_backwards_makes_everyone_new():
+    _, memory = follow(Memory(), [recognition(face(100))], 5.0)
+    (tracked,), memory = follow(memory, [recognition(face(100))], 4.9)
+    assert tracked.track == 2 and memory.next_track == 3
+    (same,), _ = follow(memory, [recognition(face(100))], 4.9)  # the very same moment
+    assert same.track == 2
+
+
+def test_the_order_is_that_of_the_recognitions():
+    _, memory = follow(Memory(), [recognition(face(x)) for x in (100, 300, 500)], 0)
+    found, memory = follow(memory, [recognition(face(x)) for x in (500, 100, 700, 300)], 0.1)
+    assert [t.track for t in found] == [3, 1, 4, 2]
+    assert [f.track for f in memory.faces] == [3, 1, 4, 2] and memory.next_track == 5
+    found, memory = follow(memory, [], 0.2)
+    assert found == [] and len(memory.faces) == 4 and memory.next_track == 5
+
+
+def test_a_recognition_keeps_all_but_its_prediction():
+    given = recognition(face(100))
+    (tracked,), _ = follow(Memory(), [given], 0)
+    assert tracked.recognition.face is given.face and tracked.recognition.crop is given.crop
+    assert tracked.recognition.prediction == given.prediction
+
+
+def remembered(x: float = 100, speed=(0.0, 0.0), time: float = 0.0, **others) -> RememberedFace:
+    f = face(x)
+    points = tuple(float(v) for v in f.landmarks.ravel())
+    return replace(RememberedFace(1, f.box, points, speed, dict(CALM), time), **others)
+
+
+def continues(memory: RememberedFace, x: float, time: float, y: float = 100) -> bool:
+    (tracked,), _ = follow(Memory((memory,), 2), [recognition(face(x, y))], time)
+    return tracked.track == 1
+
+
+def test_a_face_is_looked_for_where_its_speed_carries_it():
+    """200 px a second for 0.5 s, fading: 200 * 0.5 * (1 - 1 / e) = 63.2 px."""
+    moving = remembered(speed=(200.0, 0.0))
+    reached = 100 + 200 * 0.5 * (1 - math.exp(-1))
+    # Boxes of 80 px can be matched up to 0.62 of a side, 49 px, apart.
+    assert continues(moving, reached, 0.5)
+    assert continues(moving, reached + 48, 0.5) and not continues(moving, reached + 51, 0.5)
+    down = remembered(speed=(0.0, 200.0))
+    assert continues(down, 100, 0.5, y=reached + 48)
+    assert not continues(down, 100, 0.5, y=reached + 51)
+    # It may also have stopped, at a penalty: 0.55 instead of 0.7, some 0.44 of a side.
+    assert continues(moving, 100, 0.5)
+    stopped = remembered(speed=(2000.0, 0.0))
+    assert continues(stopped, 66, 0.5) and not continues(stopped, 62, 0.5)
+    still = remembered()
+    assert continues(still, 148, 0.5) and not continues(still, 151, 0.5)
+
+
+def test_distances_by_hand():
+    """Two boxes of side 80, 20 px apart: IoU 60 / 100, landmarks a quarter of a side."""
+
+    def between(a, b) -> float:
+        (value,) = distances(
+            np.array([a.box]), a.landmarks[None], np.array([b.box]), b.landmarks[None]
+        ).ravel()
+        return value
+
+    assert between(face(100), face(100)) == 0
+    assert between(face(100), face(120)) == pytest.approx((0.4 + 0.25) / 2, abs=1e-6)
+    assert between(face(100, 100), face(100, 120)) == pytest.approx(0.325, abs=1e-6)
+    # Far apart there is no overlap, however far: 1 and 300 / 80.
+    assert between(face(100), face(400)) == pytest.approx((1 + 3.75) / 2, abs=1e-6)
+    assert between(face(100, 100), face(100, 400)) == pytest.approx(2.375, abs=1e-6)
+    # Apart along both axes: the product of two negative lengths is no overlap.
+    diagonal = between(face(100, 100), face(300, 300))
+    assert diagonal == pytest.approx((1 + 200 * math.sqrt(2) / 80) / 2, abs=1e-6)
+    # One of half the side in the middle: IoU 1 / 4; landmarks by the smaller side, 40 px.
+    small, large = face(100, side=40), face(100, side=80)
+    apart = np.linalg.norm(small.landmarks - large.landmarks, axis=1).mean() / 40
+    expected = (0.75 + apart) / 2
+    assert between(small, large) == pytest.approx(expected, abs=1e-6)
+    assert between(large, small) == pytest.approx(expected, abs=1e-6)
+    # The landmarks speak too: a box in place with a face turned within it.
+    turned = replace(face(100), landmarks=face(100).landmarks + np.float32(8))
+    assert between(face(100), turned) == pytest.approx(8 * math.sqrt(2) / 80 / 2, abs=1e-6)
+
+
+def test_distances_of_many_are_a_table_and_empty_boxes_no_error():
+    a, b = [face(100), face(300), face(500)], [face(120), face(480)]
+    table = distances(
+        np.array([f.box for f in a]), np.array([f.landmarks for f in a]),
+        np.array([f.box for f in b]), np.array([f.landmarks for f in b]),
+    )  # fmt: skip
+    assert table.shape == (3, 2)
+    assert table[0, 0] == table[2, 1] == pytest.approx(0.325, abs=1e-6)
+    point = face(100, side=0)
+    same = distances(*(np.array([v]) for v in (point.box, point.landmarks) * 2))
+    assert np.isfinite(same).all() and same[0, 0] == pytest.approx(0.5)  # IoU 0 of no area
+
+
+def test_speed_is_evened_out():
+    """10 px in 0.1 s are 100 px a second; with a half-life of 0.1 s half of it is believed."""
+    _, memory = follow(Memory(), [recognition(face(100, 50))], 0.0)
+    assert memory.faces[0].speed == (0, 0)
+    _, memory = follow(memory, [recognition(face(110, 45))], 0.1)
+    assert memory.faces[0].speed == pytest.approx((50, -25))
+    _, memory = follow(memory, [recognition(face(120, 40))], 0.2)
+    assert memory.faces[0].speed == pytest.approx((75, -37.5))
+    _, memory = follow(memory, [recognition(face(120, 40))], 0.4)  # it stood: a quarter is left
+    assert memory.faces[0].speed == pytest.approx((18.75, -9.375))
+    _, same = follow(memory, [recognition(face(140, 40))], 0.4)  # no time passed: no speed
+    assert same.faces[0].speed == memory.faces[0].speed
+    assert same.faces[0].box == face(140, 40).box and same.faces[0].time == 0.4
+
+
+def happiness(tracked: Tracked) -> float:
+    return tracked.recognition.prediction.probs["happiness"]
+
+
+@pytest.mark.parametrize("rate", [4, 8, 32])
+def test_half_of_a_change_is_seen_after_the_half_life(rate):
+    """However many frames that takes."""
+    sad, glad = {"happiness": 0.0, "anger": 1.0}, {"happiness": 1.0, "anger": 0.0}
+    _, memory = follow(Memory(), [recognition(face(100), sad)], 0.0)
+    for i in range(1, rate // 4 + 1):
+        (tracked,), memory = follow(memory, [recognition(face(100), glad)], i / rate)
+    assert happiness(tracked) == pytest.approx(0.5)
+    for i in range(1, rate // 4 + 1):
+        (tracked,), memory = follow(memory, [recognition(face(100), glad)], 0.25 + i / rate)
+    assert happiness(tracked) == pytest.approx(0.75)
+    assert sum(tracked.recognition.prediction.probs.values()) == pytest.approx(1)
+
+
+def test_smoothing_of_another_half_life_and_none():
+    sad, glad = {"happiness": 0.25, "anger": 0.75}, {"happiness": 0.75, "anger": 0.25}
+    _, memory = follow(Memory(), [recognition(face(100), sad)], 0.0)
+    now = [recognition(face(100), glad)]
+    (slow,), _ = follow(memory, now, 0.5, half_life=0.5)
+    (none,), _ = follow(memory, now, 0.5, half_life=0)
+    (still,), _ = follow(memory, now, 0.0)
+    assert happiness(slow) == pytest.approx(0.5)
+    assert happiness(none) == 0.75
+    assert happiness(still) == 0.25
+
+
+def test_a_smoothed_face_is_decided_anew():
+    """0.4 and 0.8 mixed half and half give 0.6: on top, and below a threshold of 0.65."""
+    before, now = {"happiness": 0.4, "anger": 0.6}, {"happiness": 0.8, "anger": 0.2}
+    _, memory = follow(Memory(), [recognition(face(100), before)], 0.0)
+    (tracked,), memory = follow(memory, [recognition(face(100), now)], 0.25, 0.65)
+    prediction = tracked.recognition.prediction
+    assert (prediction.label, prediction.uncertain) == ("happiness", True)
+    assert prediction.confidence == pytest.approx(0.6)
+    assert memory.faces[0].probs == prediction.probs
+    (sure,), _ = follow(memory, [recognition(face(100), now)], 0.25)
+    assert not sure.recognition.prediction.uncertain
+
+
+def test_other_labels_start_anew_under_the_same_number():
+    _, memory = follow(Memory(), [recognition(face(100))], 0.0)
+    other = {"fear": 0.9, "disgust": 0.1}
+    (tracked,), _ = follow(memory, [recognition(face(100), other)], 0.1)
+    assert tracked.track == 1 and tracked.recognition.prediction.probs == other
+
+
+def test_a_crowd_is_remembered_up_to_a_limit():
+    crowd = [recognition(face(100 * i)) for i in range(tracks.MAX_FACES + 3)]
+    found, memory = follow(Memory(), crowd, 0)
+    assert len(found) == 67 and memory.next_track == 68
+    assert [f.track for f in memory.faces] == list(range(1, 65))
+    # Those who are seen come before those who are missed.
+    _, memory = follow(memory, [recognition(face(-500))], 0.1)
+    assert [f.track for f in memory.faces] == [68, *range(1, 64)]
+
+
+def memory_of_two() -> Memory:
+    found: list[Recognition] = [recognition(face(100)), recognition(face(300))]
+    _, memory = follow(Memory(), found, 0.5)
+    _, memory = follow(memory, [recognition(face(104)), recognition(face(290))], 0.6)
+    return memory
+
+
+def test_memory_survives_json():
+    memory = memory_of_two()
+    values = json.loads(json.dumps(tracks.to_json(memory)))
+    assert tracks.from_json(values) == memory
+    assert set(values) == {"faces", "next_track"}
+    assert set(values["faces"][0]) == {"track", "box", "landmarks", "speed", "probs", "time"}
+    assert tracks.from_json(None) == Memory()
+    assert tracks.from_json(tracks.to_json(Memory())) == Memory()
+
+
+def test_whole_numbers_become_floats():
+    values = tracks.to_json(memory_of_two())
+    values["faces"][0] |= {"box": [0, 0, 80, 80], "speed": [3, 4], "time": 1, "landmarks": [1] * 10}
+    (first, _) = tracks.from_json(values).faces
+    assert first.box == (0, 0, 80, 80) and first.speed == (3, 4) and first.time == 1
+    assert all(type(v) is float for v in (*first.box, *first.speed, *first.landmarks, first.time))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [], 7, "memory", {}, {"faces": []}, {"next_track": 1}, {"faces": {}, "next_track": 1},
+        {"faces": [], "next_track": 0}, {"faces": [], "next_track": -1},
+        {"faces": [], "next_track": True}, {"faces": [], "next_track": 1.0},
+        {"faces": [], "next_track": 2**31}, {"faces": [{}] * 65, "next_track": 99},
+    ],
+)  # fmt: skip
+def test_a_memory_that_is_none(values):
+    with pytest.raises(FerError, match="memory: expected at most 64 faces and the next track"):
+        tracks.from_json(values)
+
+
+def test_the_largest_memory_that_is_one():
+    one = tracks.to_json(memory_of_two())["faces"][0]
+    values = {"faces": [one] * 64, "next_track": 2**31 - 1}
+    memory = tracks.from_json(values)
+    assert len(memory.faces) == 64 and memory.next_track == 2**31 - 1
+    assert tracks.from_json({"faces": [], "next_track": 1}) == Memory()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"track": 3}, {"track": 0}, {"track": -1}, {"track": True}, {"track": "1"}, {"track": None},
+        {"box": [1, 2, 3]}, {"box": [1, 2, 3, 4, 5]}, {"box": [1, 2, 3, "4"]}, {"box": None},
+        {"box": [1, 2, 3, math.nan]}, {"box": [1, 2, 3, math.inf]}, {"box": [1, 2, 3, True]},
+        {"box": [1, 2, 3, 1e15]}, {"box": [1, 2, 3, -1e15]},
+        {"landmarks": [0.0] * 9}, {"landmarks": [0.0] * 11}, {"landmarks": [math.nan] * 10},
+        {"landmarks": {}}, {"landmarks": ["0"] * 10},
+        {"speed": [1]}, {"speed": [1, 2, 3]}, {"speed": [1, math.nan]}, {"speed": [[1], 2]},
+        {"probs": [0.5]}, {"probs": {"happiness": None}}, {"probs": {"happiness": math.inf}},
+        {"time": "now"}, {"time": math.nan}, {"time": None},
+    ],
+)  # fmt: skip
+def test_a_face_that_is_none(change):
+    values = tracks.to_json(memory_of_two())
+    values["faces"][1] |= change
+    with pytest.raises(FerError, match="expected faces with an earlier track, a box of 4 numbers"):
+        tracks.from_json(values)
+
+
+@pytest.mark.parametrize("key", ["track", "box", "landmarks", "speed", "probs", "time"])
+def test_a_face_without_one_of_its_keys(key):
+    values = tracks.to_json(memory_of_two())
+    del values["faces"][0][key]
+    with pytest.raises(FerError, match="memory: expected faces"):
+        tracks.from_json(values)
+
+
+def test_a_hostile_memory_breaks_nothing():
+    """Boxes of no extent, turned inside out or gigantic: whoever is there now is still followed."""
+    one = tracks.to_json(memory_of_two())["faces"][0]
+    boxes = [[0, 0, 0, 0], [9, 9, 1, 1], [-9e14, -9e14, 9e14, 9e14], [9e14, 0, -9e14, 5]]
+    values = {"faces": [one | {"box": box, "speed": [9e14, -9e14]} for box in boxes]}
+    memory = tracks.from_json(values | {"next_track": 9})
+    (tracked,), memory = follow(memory, [recognition(face(100))], 0.7)
+    assert 1 <= tracked.track <= 9
+    assert sum(tracked.recognition.prediction.probs.values()) == pytest.approx(1)
+    json.dumps(tracks.to_json(memory), allow_nan=False)
