@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+# Workers share the cores: a network with a thread for each core would wait for the others.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -87,23 +91,43 @@ def wheel(tmp_path_factory) -> Path:
     return built
 
 
-MARKED = pytest.StashKey[dict[str, set[str]]]()
+COUNTED = ("data", "browser")
+# Fixtures that take seconds and are the same for every module: who asks for one shares a worker.
+SHARED = ("chromium", "wheel", "real_fer2013")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Note who is marked; a report's keywords would also hold the folder `tests/data`."""
-    config.stash[MARKED] = {
-        marker: {item.nodeid for item in items if item.get_closest_marker(marker)}
-        for marker in ("data", "browser")
-    }
+def worker_group(item: pytest.Item) -> str | None:
+    """What `pytest -n` keeps on one worker, so that a costly fixture is made once; None: nothing.
+
+    Those are the tests that share a fixture of `SHARED` or of their module's or package's scope.
+    """
+    asked = set(item.fixturenames)
+    for name in SHARED:
+        if name in asked:
+            return name
+    definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+    scopes = {found[-1].scope for name, found in definitions.items() if name in asked}
+    return str(item.path) if scopes & {"module", "package"} else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share the tests out, the slow ones first, and note in reports what the summary counts."""
+    for item in items:
+        if group := worker_group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+        # A report's keywords would not do: they also hold the folder `tests/data`.
+        item.user_properties += [("marked", m) for m in COUNTED if item.get_closest_marker(m)]
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
     """Say how many of the tests that need data sets or a browser were really run."""
-    for marker, marked in terminalreporter.config.stash.get(MARKED, {}).items():
+    for marker in COUNTED:
         counts = {
             outcome: sum(
-                report.nodeid in marked
+                ("marked", marker) in map(tuple, report.user_properties)
                 for report in terminalreporter.stats.get(outcome, [])
                 if report.when == "call" or outcome == "skipped"
             )
