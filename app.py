@@ -7,19 +7,16 @@ a recogniser and one question, fair turns between visitors, and the weights of o
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
-import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import cv2
-import gradio as gr
-from starlette.middleware import Middleware
 
 from fer_cbam import pretrained
 from fer_cbam.backends.base import BACKENDS
@@ -29,20 +26,25 @@ from fer_cbam.errors import FerError
 from fer_cbam.hub import DEFAULT_WEIGHTS
 from fer_cbam.hub.cards import CARD_FILE
 from fer_cbam.recognizer import EmotionRecognizer
-from fer_cbam.serve import answers, page, uploads
+from fer_cbam.serve import address, answers, page, uploads
 from fer_cbam.serve.clip_page import clip_numbers
 from fer_cbam.serve.clips import Clips
+from fer_cbam.serve.folder import upload_folder
 from fer_cbam.serve.limits import LimitBodies
+from fer_cbam.serve.proxies import proxies_aside
 from fer_cbam.serve.recognizers import Shelf
 from fer_cbam.serve.turns import StaleError, Turns
 from fer_cbam.video.analysis import SEARCH_SIDE
+
+with proxies_aside():  # gradio makes a client when it is imported, and asks nobody
+    import gradio as gr
+    from starlette.middleware import Middleware
 
 ASSETS = Path(page.__file__).parent / "assets"
 LIVE_SIDE = 320  # pixels that a frame is searched at: one quick search
 KEEP_UPLOADS = 60.0  # seconds that a file sent to an endpoint stays after it was read
 ENDPOINT_RUNS = 4  # of each endpoint at once
 MAX_UPLOAD = "200mb"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 SHARE_WARNING = """\
 WARNING: --share without --auth: anyone who has or guesses the link can use this app, and this
@@ -321,7 +323,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
         help="address to listen on; 0.0.0.0 is every one",
     )  # fmt: skip
-    add("--port", type=int, help="by default the first free one from 7860")
+    add("--port", type=address.port, help="by default the first free one from 7860")
     add("--share", action="store_true", help="a public link through gradio.live")
     add("--auth", type=user_and_password, metavar="USER:PASSWORD", help="ask visitors for these")
     add("--mcp", action="store_true", help="serve the endpoints as MCP tools too")
@@ -332,7 +334,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     args = parser.parse_args(argv)
     if args.any_weights is None:
-        args.any_weights = args.host in LOOPBACK and not args.share
+        args.any_weights = address.is_loopback(args.host) and not args.share
     return args
 
 
@@ -350,28 +352,41 @@ def main(argv: list[str] | None = None) -> int:
     if args.mcp and find_spec("mcp") is None:
         print(NO_MCP, file=sys.stderr)
         return 1
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a log shows the address as soon as it is said
     # One thread for each frame: two gain nothing and get in each other's way.
     cv2.setNumThreads(1)
     try:
+        address.check_free(args.host, args.port)
         shelf = Shelf(args.weights, elsewhere=args.any_weights, backend=args.backend)
-    except FerError as error:
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(1)
+        with upload_folder() as folder:
+            serve(shelf, folder, args)
+    except (FerError, OSError) as error:  # no folder for uploads; a port that was taken meanwhile
         print(f"app.py: {error}", file=sys.stderr)
         return 1
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder below is removed
-    with tempfile.TemporaryDirectory(prefix="fer-cbam-") as folder:
-        # gradio's cache, where uploads lie for as long as they are read.
-        os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
-        live = face_detector(args.backend or "torch", max_side=LIVE_SIDE)
-        clip = face_detector(args.backend or "torch", max_side=SEARCH_SIDE)
-        launch(build(Server(shelf, live, clip)), args)
     return 0
+
+
+def serve(shelf: Shelf, folder: Path, args: argparse.Namespace) -> None:
+    """Until a key or a signal ends it. folder: for uploads, gradio's cache and matplotlib's."""
+    os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
+    os.environ.setdefault("MPLCONFIGDIR", str(folder))  # gradio loads it where it is installed
+    live = face_detector(args.backend or "torch", max_side=LIVE_SIDE)
+    clip = face_detector(args.backend or "torch", max_side=SEARCH_SIDE)
+    blocks = build(Server(shelf, live, clip))
+    # gradio asks its own page once; a public link is asked for elsewhere.
+    own = ("localhost", "127.0.0.1", "::1", args.host) if args.share else ()
+    with proxies_aside(*own):
+        launch(blocks, args, prevent_thread_lock=True)
+    blocks.block_thread()
 
 
 def launch(blocks: gr.Blocks, args: argparse.Namespace, **more: Any) -> Any:
     return blocks.launch(
-        server_name=args.host, server_port=args.port, share=args.share, auth=args.auth,
+        server_name=address.in_url(args.host), server_port=args.port,
+        share=args.share, auth=args.auth,
         theme=theme(), css=asset("app.css"), footer_links=[], run_history=False,
         ssr_mode=False, enable_monitoring=False, max_file_size=MAX_UPLOAD, mcp_server=args.mcp,
         app_kwargs={"middleware": [Middleware(LimitBodies)]}, **more,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import cv2
@@ -51,9 +52,10 @@ def test_auth_may_hold_colons():
 def launched(monkeypatch) -> list[dict]:
     calls: list[dict] = []
     monkeypatch.setattr(app.gr.Blocks, "launch", lambda _self, **kwargs: calls.append(kwargs))
-    monkeypatch.setattr(app.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # put back after the test
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "")
+    monkeypatch.setenv("MPLCONFIGDIR", "")
     threads = torch.get_num_threads(), cv2.getNumThreads()
     yield calls
     torch.set_num_threads(threads[0])
@@ -109,6 +111,9 @@ def test_the_page_asks_for_nothing_from_elsewhere():
     [
         ([], True),
         (["--host", "0.0.0.0"], False),
+        (["--host", "::"], False),
+        (["--host", "::1"], True),
+        (["--host", "[::1]"], True),
         (["--share"], False),
         (["--host", "0.0.0.0", "--any-weights"], True),
         (["--no-any-weights"], False),
