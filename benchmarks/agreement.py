@@ -35,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(1)
     samples = [s for s in data.load(args.data).samples if s.split == args.split]
     crops = [s.pixels for s in samples[: args.limit]]
-    reference = TorchBackend(load_model(args.weights))
+    reference = TorchBackend(load_model(args.weights), "cpu")
     others: dict[str, Backend] = {"onnx": OnnxBackend.load(args.exported or args.weights)}
     if args.exported:
         others["onnx-int8"] = OnnxBackend.load(args.exported, int8=True)

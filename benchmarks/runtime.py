@@ -38,11 +38,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     loaded = load_model(args.weights)
     backends: dict[str, Backend] = {
-        "torch": TorchBackend(loaded),
-        "onnx": OnnxBackend.load(args.exported or args.weights),
+        "torch": TorchBackend(loaded, "cpu"),
+        "onnx": OnnxBackend.load(args.exported or args.weights, threads=1),
     }
     if args.exported:
-        backends["onnx-int8"] = OnnxBackend.load(args.exported, int8=True)
+        backends["onnx-int8"] = OnnxBackend.load(args.exported, int8=True, threads=1)
     print(f"{args.weights}, one thread, median of {args.rounds} rounds")
     print("| ms a face | " + " | ".join(backends) + " |")
     print("| --- |" + " ---: |" * len(backends))

@@ -5,7 +5,7 @@
 
 Writes ``predictions.parquet`` (kept out of git), ``metrics.json`` and figures. ``--weights`` is the
 name of embedded weights, a folder of weights, a folder with one such folder for each split, or
-``hf-hub:user/name``.
+``hf-hub:user/name``. ``--backend onnx-int8`` takes a folder of ``fer-cbam export --data``.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from eval.predict import (
 )
 from eval.report import dumps, provenance, report
 from fer_cbam import data
+from fer_cbam.backends.base import BACKENDS
 from fer_cbam.data import Dataset
 from fer_cbam.data.protocols import PROTOCOLS
 from fer_cbam.errors import FerError
@@ -46,8 +47,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_arguments(arguments)
     try:
         dataset = data.load(args.data, votes=args.votes)
-        pairs = jobs(args.weights, dataset, args.protocol)
-        others = [jobs(source, dataset, args.protocol) for source in args.ensemble]
+        pairs, *others = (
+            jobs(source, dataset, args.protocol, args.backend, args.device)
+            for source in (args.weights, *args.ensemble)
+        )
         if others:
             predictions = predict_ensemble([pairs, *others], dataset, args.protocol, args.name)
         else:
@@ -56,7 +59,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.out.mkdir(parents=True, exist_ok=True)
         table.write(predictions, args.out / PREDICTIONS_FILE)
         sums = [weights_sha256(member) for member in (pairs, *others)]
-        content = {**provenance("eval", arguments), "weights_sha256": sums, **result}
+        content = {
+            **provenance("eval", arguments), "backend": args.backend,
+            "device": pairs[0].backend.device, "weights_sha256": sums, **result,
+        }  # fmt: skip
         (args.out / METRICS_FILE).write_text(dumps(content), encoding="utf-8")
         draw(pairs, dataset, predictions, result, args.out)
         if args.gallery_with_images:
@@ -78,6 +84,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="folder for the report")
     add("--option", default="plain", choices=OPTIONS, help="views of a crop, see eval/predict.py")
     add("--ensemble", nargs="+", default=[], metavar="WEIGHTS", help="more, to be tested together")
+    add("--backend", default="torch", choices=BACKENDS, help="what runs the network")
+    add("--device", choices=("cpu", "cuda"), help="default: cuda where torch finds it")
     add("--name", help="name of the weights in the report (default: the architecture)")
     add("--gallery-with-images", action="store_true",
         help="also gallery_images.png, with faces of the data set: keep it private")  # fmt: skip
@@ -97,7 +105,7 @@ def draw(
     figures.save(figures.roc(predictions, result), out / "roc.png")
     figures.save(figures.precision_recall(predictions, result), out / "precision_recall.png")
     figures.save(figures.reliability(predictions, result), out / "reliability.png")
-    histories = {job.split.name: run_history(job.loaded.folder) for job in pairs}
+    histories = {job.split.name: run_history(job.folder) for job in pairs}
     runs = {name: table for name, table in histories.items() if table is not None}
     if runs:
         figures.save(figures.history(runs, result), out / "history.png")
@@ -105,7 +113,7 @@ def draw(
         return  # no single network to explain
     maps = attention.mean_maps(pairs, dataset, predictions)
     if maps:
-        landmarks = pairs[0].loaded.preprocess.landmarks
+        landmarks = pairs[0].backend.preprocess.landmarks
         figures.save(figures.mean_maps(maps, landmarks, title), out / "gradcam.png")
 
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 
 from eval.predict import Job
 from eval.table import scored
+from fer_cbam.backends.batched import forward_many
 from fer_cbam.data import Dataset
-from fer_cbam.explain import gradcam, spatial_attention
+from fer_cbam.saliency import attention_maps, saliency_maps
 
 GRADCAM, GRADCAM_SD, SPATIAL = "Grad-CAM, mean", "Grad-CAM, sd", "CBAM spatial, mean"
 
@@ -39,12 +39,12 @@ def maps_of(job: Job, dataset: Dataset, index: np.ndarray) -> tuple[np.ndarray, 
     The gate is None where the network has none.
     """
     samples = [dataset.samples[i] for i in index]
-    x = torch.from_numpy(job.loaded.preprocess([s.pixels for s in samples]))
-    labels = job.loaded.label_names
-    target = torch.tensor([labels.index(s.label) for s in samples])
-    saliency = gradcam(job.loaded.model, x, target)
-    gate = spatial_attention(job.loaded.model, x.shape[-2:])
-    return saliency.numpy(), None if gate is None else gate.numpy()
+    forward = forward_many(job.backend, [s.pixels for s in samples])
+    labels, size = job.backend.label_names, job.backend.preprocess.input_size[1:]
+    own = [labels.index(s.label) for s in samples]
+    saliency = saliency_maps(forward.class_maps[np.arange(len(own)), own], size)
+    gate = forward.attention
+    return saliency, None if gate is None else attention_maps(gate[:, 0], size)
 
 
 def mean_maps(

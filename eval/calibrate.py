@@ -140,8 +140,8 @@ def summarise(predictions: pd.DataFrame, values: dict[str, float]) -> dict[str, 
 
 def store(job: Job, values: dict[str, float]) -> None:
     """Write the values into the config.json of weights in a folder, in one step."""
-    config = pretrained.read_config(job.loaded.folder)
-    pretrained.write_config(job.loaded.folder, {**config, **values})
+    config = pretrained.read_config(job.folder)
+    pretrained.write_config(job.folder, {**config, **values})
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:

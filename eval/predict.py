@@ -15,22 +15,24 @@ probabilities that several sets of weights give to the plain crop, each at its o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from eval import table
 from fer_cbam import pretrained
+from fer_cbam.backends.base import Backend
+from fer_cbam.backends.batched import forward_many
+from fer_cbam.backends.open import open_backend
 from fer_cbam.data import Dataset
 from fer_cbam.data.protocols import Split, protocol_splits
 from fer_cbam.decide import softmax
 from fer_cbam.errors import DataError, WeightsError
-from fer_cbam.hub import LoadedModel, load_model
+from fer_cbam.hub import LoadedModel
 
 OPTIONS = ("plain", "flip", "tencrop")
 ENSEMBLE = "ensemble"
@@ -43,12 +45,17 @@ SAME_IMAGES = {"ferplus": "fer2013"}
 class Job:
     """One split and the weights that may be tested on it."""
 
-    loaded: LoadedModel
+    backend: Backend
     split: Split
+
+    @property
+    def folder(self) -> Path:
+        """Of the weights."""
+        return self.backend.weights_file.parent
 
 
 def predict_logits(
-    loaded: LoadedModel, crops: Sequence[np.ndarray], option: str = "plain", batch_size: int = 256
+    backend: Backend, crops: Sequence[np.ndarray], option: str = "plain"
 ) -> np.ndarray:
     """Logits float32 ``(N, L)`` of crops, each uint8 ``(h, w)`` or ``(h, w, 3)``.
 
@@ -57,24 +64,16 @@ def predict_logits(
     """
     if option not in OPTIONS:
         raise DataError(f"option {option!r}; expected one of: {', '.join(OPTIONS)}")
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(crops), batch_size):
-            batch = list(crops[start : start + batch_size])
-            parts.append(_mean_logits(loaded, batch, option).float().numpy())
-    return np.concatenate(parts)
+    logits = [forward_many(backend, view).logits for view in _views(crops, option)]
+    return np.mean(logits, axis=0)
 
 
-def _mean_logits(loaded: LoadedModel, crops: list[np.ndarray], option: str) -> torch.Tensor:
-    """Logits ``(B, L)``, the mean over the views of an option."""
-    views = zip(*map(five_crops, crops), strict=True) if option == "tencrop" else [tuple(crops)]
-    logits = []
-    for view in views:
-        x = torch.from_numpy(loaded.preprocess(view))
-        logits.append(loaded.model(x))
+def _views(crops: Sequence[np.ndarray], option: str) -> Iterator[Sequence[np.ndarray]]:
+    """The same view of every crop, one view of an option after another."""
+    for view in zip(*map(five_crops, crops), strict=True) if option == "tencrop" else [crops]:
+        yield view
         if option != "plain":
-            logits.append(loaded.model(x.flip(-1)))
-    return torch.stack(logits).mean(0)
+            yield [np.ascontiguousarray(crop[:, ::-1]) for crop in view]
 
 
 def five_crops(crop: np.ndarray) -> list[np.ndarray]:
@@ -104,17 +103,22 @@ def weight_sources(source: str) -> list[str]:
     return [str(p) for p in runs]
 
 
-def jobs(source: str, dataset: Dataset, protocol: str) -> list[Job]:
+def jobs(
+    source: str, dataset: Dataset, protocol: str, backend: str = "torch", device: str | None = None
+) -> list[Job]:
     """Which weights are tested on which splits, in the order of the protocol.
 
+    backend, device: see :func:`fer_cbam.backends.open.open_backend`.
+
     Raises:
+        BackendError: a backend or a device that there is not.
         WeightsError: weights that saw test images in training, that do not say what they were
             trained on, or a folder of runs that lacks a split.
     """
     splits = protocol_splits(dataset, protocol)
     sources = weight_sources(source)
-    loaded = [load_model(s) for s in sources]
-    pairs = [Job(m, s) for m in loaded for s in _own_splits(m, dataset, protocol, splits)]
+    opened = [open_backend(s, backend, device) for s in sources]
+    pairs = [Job(m, s) for m in opened for s in _own_splits(m, dataset, protocol, splits)]
     found = [job.split.name for job in pairs]
     expected = [split.name for split in splits]
     if len(sources) > 1 and sorted(found) != sorted(expected):
@@ -125,17 +129,17 @@ def jobs(source: str, dataset: Dataset, protocol: str) -> list[Job]:
     return sorted(pairs, key=lambda job: expected.index(job.split.name))
 
 
-def training_record(loaded: LoadedModel) -> Mapping[str, Any]:
+def training_record(weights: Backend | LoadedModel) -> Mapping[str, Any]:
     """The ``training`` object of config.json.
 
     Raises:
         WeightsError: there is none, or it does not name the data set.
     """
-    training = loaded.config.get("training")
+    training = weights.config.get("training")
     if not isinstance(training, dict) or not isinstance(training.get("data"), str):
         raise WeightsError(
-            f"{loaded.name}: config.json does not say what the weights were trained on, so nothing "
-            "shows that the test images were not among it; expected "
+            f"{weights.name}: config.json does not say what the weights were trained on, so "
+            "nothing shows that the test images were not among it; expected "
             '"training": {"data": NAME, "protocol": ..., "split": ...}'
         )
     return training
@@ -146,13 +150,13 @@ def _images(name: str) -> str:
 
 
 def _own_splits(
-    loaded: LoadedModel, dataset: Dataset, protocol: str, splits: Sequence[Split]
+    backend: Backend, dataset: Dataset, protocol: str, splits: Sequence[Split]
 ) -> list[Split]:
     """The leak guard: the splits on which these weights may be tested."""
-    training = training_record(loaded)
+    training = training_record(backend)
     if _images(training["data"]) != _images(dataset.name):
         return list(splits)
-    trained = f"{loaded.name}: trained on {training['data']}, " + ", ".join(
+    trained = f"{backend.name}: trained on {training['data']}, " + ", ".join(
         f"{key} {training.get(key)!r}" for key in ("protocol", "split")
     )
     if training.get("protocol") == protocol:
@@ -189,27 +193,25 @@ def weights_name(job: Job, dataset: Dataset) -> str:
 
     ``fer_cbam_paper``, or ``fer_cbam_paper-ckplus48`` for weights of CK+48 tested on FER2013.
     """
-    trained_on = training_record(job.loaded)["data"]
-    name = str(job.loaded.config["architecture"])
+    trained_on = training_record(job.backend)["data"]
+    name = str(job.backend.config["architecture"])
     return name if trained_on == dataset.name else f"{name}-{trained_on}"
 
 
-def temperature(loaded: LoadedModel) -> float:
+def temperature(backend: Backend) -> float:
     """What divides the logits, as saved with the weights."""
-    return float(loaded.config.get("temperature", 1.0))
+    return float(backend.config.get("temperature", 1.0))
 
 
-def uncertain_below(loaded: LoadedModel) -> float:
+def uncertain_below(backend: Backend) -> float:
     """The confidence below which the weights give no answer; 0 where none was saved."""
-    return float(loaded.config.get("uncertain_below", 0.0))
+    return float(backend.config.get("uncertain_below", 0.0))
 
 
 def weights_sha256(pairs: Sequence[Job]) -> dict[str, str]:
     """Split -> SHA-256 of the file of weights that it was tested with."""
     return {
-        job.split.name: hashlib.sha256(
-            (job.loaded.folder / pretrained.WEIGHTS_FILE).read_bytes()
-        ).hexdigest()
+        job.split.name: hashlib.sha256(job.backend.weights_file.read_bytes()).hexdigest()
         for job in pairs
     }
 
@@ -224,18 +226,18 @@ def predict_ensemble(
     Raises:
         DataError: one member only, or members with other splits or label names.
     """
-    kinds = {tuple((job.split.name, job.loaded.label_names) for job in pairs) for pairs in members}
+    kinds = {tuple((job.split.name, job.backend.label_names) for job in pairs) for pairs in members}
     if len(members) < 2 or len(kinds) > 1:
         raise DataError(f"ensemble: {len(members)} sets of weights, {len(kinds)} kinds of splits "
                         "and labels; expected two or more with the same")  # fmt: skip
     parts = []
     for own in zip(*members, strict=True):
-        split = own[0].split
+        split, labels = own[0].split, own[0].backend.label_names
         crops = [dataset.samples[i].pixels for i in split.test]
-        probs = [softmax(predict_logits(j.loaded, crops) / temperature(j.loaded)) for j in own]
+        probs = [softmax(predict_logits(j.backend, crops) / temperature(j.backend)) for j in own]
         smallest = np.finfo(np.float64).tiny
         logits = np.log(np.maximum(np.mean(probs, axis=0), smallest))
-        parts.append(table.rows(dataset, split.test, split.name, logits, own[0].loaded.label_names))
+        parts.append(table.rows(dataset, split.test, split.name, logits, labels))
     return _combined(parts, members[0], dataset, protocol, name, ENSEMBLE)
 
 
@@ -247,10 +249,10 @@ def predict(
     parts = []
     for job in pairs:
         crops = [dataset.samples[i].pixels for i in job.split.test]
-        logits = predict_logits(job.loaded, crops, option)
+        logits = predict_logits(job.backend, crops, option)
         parts.append(
-            table.rows(dataset, job.split.test, job.split.name, logits, job.loaded.label_names,
-                       temperature(job.loaded), uncertain_below(job.loaded))
+            table.rows(dataset, job.split.test, job.split.name, logits, job.backend.label_names,
+                       temperature(job.backend), uncertain_below(job.backend))
         )  # fmt: skip
     name = name or weights_name(pairs[0], dataset)
     return _combined(parts, pairs, dataset, protocol, name, option)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fer_cbam.backends.base import BACKENDS
 from fer_cbam.errors import BackendError, FerError
 
 if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
-    import numpy as np
-
     from fer_cbam.deploy.export import Exported
     from fer_cbam.types import Recognition
+
+
+JSON_DIGITS = 4  # decimals of a probability
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,7 +73,6 @@ def main(argv: list[str] | None = None) -> int:
 def run_predict(args: argparse.Namespace) -> int:
     """Answer each photo on stdout; say on stderr what could not be read."""
     from fer_cbam.hub import DEFAULT_WEIGHTS
-    from fer_cbam.images import decode_image
     from fer_cbam.recognizer import EmotionRecognizer
 
     if args.explain:
@@ -81,21 +82,26 @@ def run_predict(args: argparse.Namespace) -> int:
     )
     status = 0
     names: set[str] = set()
-    for photo in args.photos:
-        try:
-            image = decode_image(photo)
-        except FerError as error:  # the other photos are still worth reading
-            print(f"fer-cbam: {error}", file=sys.stderr)
-            if args.json:
-                print(json.dumps({"photo": str(photo), "error": str(error)}))
+    # One by one: an answer is there as soon as its photo is read.
+    results = recognizer.recognize_many(args.photos, 1, bool(args.explain))
+    for photo, result in zip(args.photos, results, strict=True):
+        if args.json:
+            print(json.dumps({"photo": str(photo), **result.to_dict(JSON_DIGITS)}))
+        if result.error is not None:  # the other photos are still worth reading
+            print(f"fer-cbam: {_named(photo, result.error)}", file=sys.stderr)
             status = 1
             continue
-        recognitions = recognizer(image, explain=bool(args.explain))
-        print(as_json(photo, recognitions) if args.json else as_text(photo, recognitions))
+        if not args.json:
+            print(as_text(photo, result.recognitions))
         if args.explain:
-            name = _unused(photo.stem, names)
-            write_explanations(args.explain, name, image, recognitions)
+            write_explanations(args.explain, _unused(photo.stem, names), photo, result.recognitions)
     return status
+
+
+def _named(photo: Path, error: Exception) -> str:
+    """What went wrong, with the photo it went wrong with."""
+    said = str(error) or type(error).__name__
+    return said if str(photo) in said else f"{photo}: {said}"
 
 
 def run_export(args: argparse.Namespace) -> int:
@@ -152,7 +158,7 @@ def run_pull(args: argparse.Namespace) -> int:
     return 0
 
 
-def as_text(photo: Path, recognitions: list[Recognition]) -> str:
+def as_text(photo: Path, recognitions: Sequence[Recognition]) -> str:
     """A line for the photo and one for each face, with its three most probable emotions."""
     if not recognitions:
         return f"{photo}: no face found"
@@ -166,33 +172,16 @@ def as_text(photo: Path, recognitions: list[Recognition]) -> str:
     return "\n".join(lines)
 
 
-def as_json(photo: Path, recognitions: list[Recognition]) -> str:
-    """One line: ``photo`` and ``faces``, see :func:`describe`."""
-    return json.dumps({"photo": str(photo), "faces": [describe(r) for r in recognitions]})
-
-
-def describe(recognition: Recognition) -> dict[str, Any]:
-    """A recognition as plain values: box and landmarks in pixels, probabilities by label."""
-    prediction = recognition.prediction
-    return {
-        "box": [round(v, 1) for v in recognition.face.box],
-        "score": round(recognition.face.score, 4),
-        "landmarks": [[round(float(v), 1) for v in point] for point in recognition.face.landmarks],
-        "label": prediction.label,
-        "confidence": round(prediction.confidence, 4),
-        "uncertain": prediction.uncertain,
-        "probs": {label: round(prob, 4) for label, prob in prediction.probs.items()},
-    }
-
-
 def write_explanations(
-    folder: Path, name: str, image: np.ndarray, recognitions: list[Recognition]
+    folder: Path, name: str, photo: Path, recognitions: Sequence[Recognition]
 ) -> None:
     """For each face and map a PNG ``<name>.face<n>.<map>.png``: the photo, the map, the caption."""
     from PIL import Image
 
+    from fer_cbam.images import decode_image
     from fer_cbam.render import annotate, overlay
 
+    image = decode_image(photo)  # once more: of many photos only the faces were kept
     for number, recognition in enumerate(recognitions, 1):
         for saliency in recognition.saliencies:
             picture = annotate(overlay(image, recognition, saliency), [recognition])

@@ -11,13 +11,11 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-def open_session(
-    model: bytes, weights: Mapping[str, np.ndarray] | None = None, threads: int = 1
-) -> InferenceSession:
-    """A session on the CPU; its ``run`` may be called from several threads at once.
+def open_session(model: bytes, weights: Mapping[str, np.ndarray] | None = None) -> InferenceSession:
+    """A session on the CPU; its ``run`` may be called from several threads at once, and each call
+    keeps to its own: that is fastest for a single face.
 
     model: the file's content. weights: name -> array for the weights that the file leaves out.
-    threads: for each call; one is fastest for a single face, and callers run side by side.
 
     Raises:
         onnxruntime's own exceptions: no ONNX model, or weights of another name, shape or type.
@@ -26,7 +24,7 @@ def open_session(
 
     ort.disable_telemetry_events()  # of a program that imported it before this package
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
     if weights:

@@ -95,10 +95,11 @@ class EmotionRecognizer:
     ) -> Iterator[ImageResult]:
         """Recognise the faces of many images, one result an image, in order, as they are ready.
 
-        images: a list or an iterator, of whatever a single call takes. batch_size: faces that the
-        network sees at once, from different images; no more images than that are read ahead of a
-        result, and of each only its crops are kept. An image that fails, for whatever reason, gives
-        a result with an error, and the others go on.
+        images: a list or an iterator, of whatever a single call takes. batch_size: how many faces,
+        of different images, are gathered before the network is asked, which then answers them at
+        once; no more images than that are read ahead, and of each only its crops are kept. With 1
+        each image is answered as soon as it is read. An image that fails, for whatever reason,
+        gives a result with an error, and the others go on.
         """
         waiting: list[tuple[int, list[AlignedFace] | Exception]] = []
         count = 0
@@ -127,7 +128,8 @@ class EmotionRecognizer:
         """Results of images whose faces were found, or which failed."""
         faces = [face for _, aligned in waiting if isinstance(aligned, list) for face in aligned]
         try:
-            found = iter(self.recognize_aligned(faces, explain, batch_size))
+            # A crowd in one image is still one call.
+            found = iter(self.recognize_aligned(faces, explain, max(batch_size, BATCH_SIZE)))
         except Exception as error:
             if len(waiting) == 1:
                 yield ImageResult(waiting[0][0], error=error)

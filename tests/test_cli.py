@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from fer_cbam import cli, hub
+from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.labels import LABEL_SETS
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import annotate, overlay
@@ -95,6 +96,24 @@ def test_one_bad_photo_and_the_others_are_still_answered(weights, tmp_path, caps
     assert len(captured.err.splitlines()) == 2
     for line, photo in zip(captured.err.splitlines(), photos, strict=False):
         assert line.startswith("fer-cbam: ") and photo in line
+
+
+def test_an_error_of_any_kind_costs_one_photo(weights, empty_room, monkeypatch, capsys):
+    detect = YuNetDetector.detect
+
+    def fragile(self, image):
+        if image.shape[:2] == (240, 320):
+            raise RuntimeError("out of order")
+        return detect(self, image)
+
+    monkeypatch.setattr(YuNetDetector, "detect", fragile)
+    photos = [str(empty_room), str(ASTRONAUT)]
+    assert cli.main(["predict", "--json", "--weights", str(weights), *photos]) == 1
+    captured = capsys.readouterr()
+    first, second = map(json.loads, captured.out.splitlines())
+    assert first == {"photo": str(empty_room), "error": "out of order"}
+    assert second["photo"] == str(ASTRONAUT) and len(second["faces"]) == 1
+    assert captured.err == f"fer-cbam: {empty_room}: out of order\n"
 
 
 def test_explanations_are_the_photo_with_its_map(weights, tmp_path, capsys):

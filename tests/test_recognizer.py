@@ -138,6 +138,145 @@ def test_threads_do_not_mix_their_attention_maps(recognizer, photo):
             np.testing.assert_allclose(values, alone[i], atol=1e-4)
 
 
+@pytest.fixture
+def calls(recognizer, monkeypatch) -> list[int]:
+    """The size of each batch that the network is asked for."""
+    forward, sizes = recognizer.backend.forward, []
+
+    def counted(x: np.ndarray):
+        sizes.append(len(x))
+        return forward(x)
+
+    monkeypatch.setattr(recognizer.backend, "forward", counted)
+    return sizes
+
+
+def test_one_network_call_for_all_faces_and_all_labels(recognizer, photo, calls):
+    found = recognizer(tile(photo, 3, 4), explain=True)
+    assert calls == [12]
+    for recognition in found:
+        maps = {label: recognition.saliency(label) for label in recognizer.label_names}
+        assert maps[recognition.prediction.label].values.shape == (48, 48)
+        recognition.attention()
+    assert calls == [12]  # no explanation asks again
+    recognizer(tile(photo, 5, 14))
+    assert calls == [12, 64, 6]
+    assert recognizer(np.zeros((64, 64, 3), np.uint8)) == []
+    assert calls == [12, 64, 6]  # nobody to ask for
+
+
+def test_a_recognition_holds_the_maps_of_all_labels(recognizer, photo):
+    (found,) = recognizer(photo, explain=True)
+    assert list(found.class_maps) == list(recognizer.label_names)
+    for label in recognizer.label_names:
+        saliency, expected = found.saliency(label), recognizer.explain(found.crop, label)
+        assert (saliency.kind, saliency.label) == ("gradcam", label)
+        np.testing.assert_allclose(saliency, expected, atol=1e-5)
+    cam, attention = found.saliencies
+    np.testing.assert_array_equal(found.saliency(), cam)
+    np.testing.assert_array_equal(found.attention(), attention)
+    assert found.attention().kind == "spatial_attention"
+    with pytest.raises(ValueError, match="'boredom'; expected one of: anger, contempt"):
+        found.saliency("boredom")
+
+
+def test_embeddings_are_what_the_classifier_sees(recognizer, photo):
+    (found,) = recognizer(photo)
+    (row,) = recognizer.embed([found.crop])
+    np.testing.assert_allclose(found.embedding, row, atol=1e-6)
+    classifier = recognizer.backend.model.get_classifier()
+    probs = (classifier(torch.from_numpy(row)) / 0.5).softmax(0)
+    np.testing.assert_allclose(list(found.prediction.probs.values()), probs.tolist(), atol=1e-6)
+
+
+def plain(found) -> list[dict]:
+    return [recognition.to_dict() for recognition in found]
+
+
+def assert_close(found: list[dict], expected: list[dict]) -> None:
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours["box"] == theirs["box"] and ours["label"] == theirs["label"]
+        assert ours["probs"] == pytest.approx(theirs["probs"], abs=2e-6)
+
+
+def test_many_images_are_what_each_says_alone_in_order(recognizer, photo, calls):
+    room = np.full((100, 100, 3), 128, np.uint8)
+    images = [photo, tile(photo, 1, 2), room, ASTRONAUT, ASTRONAUT.read_bytes(), tile(photo, 1, 3)]
+    alone = [plain(recognizer(image)) for image in images]
+    assert [len(faces) for faces in alone] == [1, 2, 0, 1, 1, 3]
+    for size, expected in ((4, [4, 4]), (64, [8]), (1, [1, 2, 1, 1, 3])):
+        calls.clear()
+        results = list(recognizer.recognize_many(iter(images), batch_size=size))
+        assert calls == expected
+        assert [result.index for result in results] == list(range(6))
+        for result, faces in zip(results, alone, strict=True):
+            assert result.error is None
+            assert_close(plain(result.recognitions), faces)
+    explained = list(recognizer.recognize_many(images[:1], explain=True))
+    assert len(explained[0].recognitions[0].saliencies) == 2
+    assert list(recognizer.recognize_many([])) == []
+
+
+def test_images_are_read_when_their_turn_comes(recognizer, photo):
+    """An endless stream has answers, and is never read further ahead than a batch."""
+    read = []
+
+    def stream():
+        while True:
+            read.append(1)
+            yield np.full((64, 64, 3), 128, np.uint8)
+
+    results = recognizer.recognize_many(stream(), batch_size=3)
+    assert not read
+    assert [next(results).index for _ in range(4)] == [0, 1, 2, 3]
+    assert len(read) == 6
+
+
+class Careful:
+    """Finds the face that it was given, and breaks over a black picture."""
+
+    def __init__(self, face: Face):
+        self.face = face
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        if not image.any():
+            raise RuntimeError("the camera is on fire")
+        return [self.face]
+
+
+def test_a_failure_is_a_result_and_not_the_end(recognizer, photo, monkeypatch):
+    (alone,) = recognizer(photo)
+    monkeypatch.setattr(recognizer, "detector", Careful(alone.face))
+    images = [photo, "nowhere.jpg", np.zeros((9, 9, 3), np.uint8), object(), photo]
+    for size in (1, 2, 64):
+        results = list(recognizer.recognize_many(images, batch_size=size))
+        assert [len(result.recognitions) for result in results] == [1, 0, 0, 0, 1]
+        errors = [type(result.error).__name__ for result in results]
+        assert errors == ["NoneType", "ImageError", "RuntimeError", "ImageError", "NoneType"]
+        assert results[2].to_dict() == {"error": "the camera is on fire"}
+        assert results[4].to_dict() == {"faces": [results[4].recognitions[0].to_dict()]}
+
+
+def test_an_image_that_the_network_fails_on_costs_no_other(recognizer, photo, monkeypatch):
+    (alone,) = recognizer(photo)
+    monkeypatch.setattr(recognizer, "detector", Careful(alone.face))
+    forward = recognizer.backend.forward
+
+    def fussy(x: np.ndarray):
+        if (np.ptp(x, (1, 2, 3)) == 0).any():
+            raise ValueError("a flat face")
+        return forward(x)
+
+    monkeypatch.setattr(recognizer.backend, "forward", fussy)
+    flat = np.full((400, 400, 3), 90, np.uint8)
+    results = list(recognizer.recognize_many([photo, flat, "nowhere.jpg", photo]))
+    assert [result.index for result in results] == [0, 1, 2, 3]
+    assert [len(result.recognitions) for result in results] == [1, 0, 0, 1]
+    assert str(results[1].error) == "a flat face"
+    assert "no such file" in str(results[2].error)
+
+
 def encoded(photo: np.ndarray, kind: str, **options) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(photo).save(buffer, kind, **options)

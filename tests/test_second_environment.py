@@ -15,6 +15,7 @@ import pytest
 
 from eval.predict import predict_logits
 from fer_cbam import data, hub, pretrained
+from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.labels import LABEL_SETS
 from tests.conftest import noise_faces
 from tests.hub.server import HubServer
@@ -106,7 +107,9 @@ def test_push_pull_load_and_evaluate(python, server, faces, tmp_path):
     assert Path(found["from"]).is_relative_to(python.parent.parent)
     dataset = data.load(faces)
     loaded = hub.load_model(embedded)
-    expected = predict_logits(loaded, [sample.pixels for sample in dataset.samples])
+    expected = predict_logits(
+        TorchBackend(loaded, "cpu"), [sample.pixels for sample in dataset.samples]
+    )
     np.testing.assert_allclose(np.array(found["logits"], np.float32), expected, rtol=0, atol=1e-6)
     said = [loaded.label_names[k] for k in expected.argmax(1)]
     right = [name == sample.label for name, sample in zip(said, dataset.samples, strict=True)]

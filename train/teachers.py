@@ -22,6 +22,7 @@ from eval import calibrate
 from eval.predict import predict_logits
 from eval.studies.adjustment import on_logits
 from fer_cbam import pretrained
+from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.decide import softmax
 from fer_cbam.errors import FerError
 from fer_cbam.hub import LoadedModel, load_model
@@ -162,7 +163,7 @@ def teacher_probs(
         teacher.model.to(memory_format=torch.channels_last)
         # Three digits are enough for a target.
         with torch.autocast("cpu", torch.bfloat16, enabled=amp and has_bf16(cpu)):
-            logits = predict_logits(teacher, crops, "flip")
+            logits = predict_logits(TorchBackend(teacher, "cpu"), crops, "flip")
         carried = on_logits(teacher.config, teacher.label_names)
         total += softmax(logits - np.array([carried[label] for label in teacher.label_names]))
     return (total / len(teachers)).astype(np.float32)

@@ -175,7 +175,7 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
     pairs = jobs(str(args.weights), dataset, PROTOCOL)
     if len(pairs) != 1:
         raise WeightsError(f"{args.weights}: {len(pairs)} sets of weights; expected one")
-    loaded = pairs[0].loaded
+    loaded = pairs[0].backend
     prior = log_prior(training_record(loaded), loaded.label_names)
     carried = on_logits(loaded.config, loaded.label_names)
     content = {

@@ -214,8 +214,8 @@ def correct(job: Job | None, crops: Sequence[np.ndarray], labels: Sequence[str])
     """1 where the network's first choice is the label, 0 where it is not, NaN without a network."""
     if job is None or not crops:
         return [float("nan")] * len(crops)
-    top = predict_logits(job.loaded, crops).argmax(axis=1)
-    names = job.loaded.label_names
+    top = predict_logits(job.backend, crops).argmax(axis=1)
+    names = job.backend.label_names
     return [float(names[i] == label) for i, label in zip(top, labels, strict=True)]
 
 
@@ -246,7 +246,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.weights:
         pairs = jobs(args.weights, dataset, args.protocol)
         splits = [job.split for job in pairs]
-        base = pairs[0].loaded.preprocess
+        base = pairs[0].backend.preprocess
     else:
         splits = list(protocol_splits(dataset, args.protocol))
         base = Preprocess()

@@ -114,10 +114,10 @@ def through_camera(
         frame, truth = shoot(crop, condition, rng)
         if face := find(detector, frame, truth, condition.size):
             found.append(i)
-            cuts.append(job.loaded.preprocess.align(frame, face)[0])
+            cuts.append(job.backend.preprocess.align(frame, face)[0])
     preds = np.full(len(crops), MISSED)
     if cuts:
-        preds[found] = predict_logits(job.loaded, cuts).argmax(1)
+        preds[found] = predict_logits(job.backend, cuts).argmax(1)
     return preds
 
 
@@ -158,8 +158,8 @@ def run(
     """A report for each condition, ``as_is`` first, on the same images drawn from the test side."""
     index = np.sort(np.random.default_rng(seed).permutation(job.split.test)[:count])
     crops = [dataset.samples[i].pixels for i in index]
-    names = job.loaded.label_names
-    plain = predict_logits(job.loaded, crops).argmax(1)
+    names = job.backend.label_names
+    plain = predict_logits(job.backend, crops).argmax(1)
     reports = {"as_is": measure(dataset, index, [names[p] for p in plain])}
     for number, condition in enumerate(CONDITIONS):
         preds = through_camera(job, crops, condition, detector, seed + number)

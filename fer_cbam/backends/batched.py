@@ -24,6 +24,11 @@ def forward_many(
     """
     starts = range(0, len(crops) or 1, batch_size)  # none at all is one empty batch
     parts = [backend.forward(backend.preprocess(crops[i : i + batch_size])) for i in starts]
+    return concatenated(parts)
+
+
+def concatenated(parts: Sequence[Forward]) -> Forward:
+    """The rows of one or more, in order."""
     if len(parts) == 1:
         return parts[0]
     return Forward(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from fer_cbam import pretrained
 from fer_cbam.backends.base import Forward
+from fer_cbam.backends.batched import concatenated
 from fer_cbam.backends.names import ATTENTION, CONFIG_KEY, EMBEDDING, GRADCAM, INPUT, LOGITS
 from fer_cbam.errors import WeightsError
 from fer_cbam.hub import resolve
@@ -19,27 +22,39 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
+LEAST_PART = 2  # faces that are worth a thread
+
+
 class OnnxBackend:
-    """Runs a folder with ``model.onnx``; see :class:`~fer_cbam.backends.base.Backend`."""
+    """Runs a folder with ``model.onnx``; see :class:`~fer_cbam.backends.base.Backend`.
+
+    One core runs a face: more of them on so small a network wait for each other. A batch is split
+    between ``threads`` of them.
+    """
 
     device = "cpu"
 
     def __init__(
-        self, session: InferenceSession, config: dict[str, Any], name: str, weights_file: Path
-    ):
+        self, session: InferenceSession, config: dict[str, Any], name: str, weights_file: Path,
+        threads: int,
+    ):  # fmt: skip
         self._session = session
         self.preprocess = Preprocess.from_config(config)
         self.label_names = pretrained.label_names(config)
         self.name = name
         self.config = config
         self.weights_file = weights_file
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "onnx")  # starts none before it needs them
         self._outputs = [output.name for output in session.get_outputs()]
 
     @classmethod
-    def load(cls, source: str | Path, int8: bool = False, threads: int = 1) -> OnnxBackend:
+    def load(
+        cls, source: str | Path, int8: bool = False, threads: int | None = None
+    ) -> OnnxBackend:
         """Open weights that have an ONNX network; sources as in :func:`fer_cbam.hub.resolve`.
 
-        int8: the quantised network. threads: for each call.
+        int8: the quantised network. threads: for a batch, by default as many as there are cores.
 
         Raises:
             WeightsError: no such network, a damaged one, or one that does not fit its config.json.
@@ -56,7 +71,7 @@ class OnnxBackend:
         outside = not int8 and weights_file.exists()
         weights = pretrained.read_tensors(folder) if outside else None
         try:
-            session = open_session(path.read_bytes(), weights, threads)
+            session = open_session(path.read_bytes(), weights)
         except ImportError:  # onnxruntime is not installed
             raise
         except Exception as error:  # its classes have no base in common but this
@@ -66,9 +81,16 @@ class OnnxBackend:
         if found != expected:
             raise WeightsError(f"{path}: made for {found}; config.json expects {expected}")
         name = folder.name if folder.parent == pretrained.EMBEDDED else str(source)
-        return cls(session, config, name, weights_file if outside else path)
+        threads = threads or os.cpu_count() or 1
+        return cls(session, config, name, weights_file if outside else path, threads)
 
     def forward(self, x: np.ndarray) -> Forward:
+        parts = min(self._threads, len(x) // LEAST_PART)
+        if parts < 2:
+            return self._run(x)
+        return concatenated(list(self._pool.map(self._run, np.array_split(x, parts))))
+
+    def _run(self, x: np.ndarray) -> Forward:
         values = self._session.run(self._outputs, {INPUT: x})
         found = dict(zip(self._outputs, values, strict=True))
         return Forward(found[LOGITS], found[GRADCAM], found.get(EMBEDDING), found.get(ATTENTION))

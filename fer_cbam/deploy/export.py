@@ -90,11 +90,11 @@ def export(source: str | Path, folder: Path, dataset: Dataset | None = None) -> 
     _write_config(folder, config)
     backends: dict[str, Backend] = {
         "torch": TorchBackend(loaded, "cpu"),
-        "onnx": OnnxBackend.load(folder),
+        "onnx": OnnxBackend.load(folder, threads=1),
     }
     if dataset:
         _write(folder / pretrained.INT8_FILE, _quantized(graph, loaded, calibration))
-        backends["onnx-int8"] = OnnxBackend.load(folder, int8=True)
+        backends["onnx-int8"] = OnnxBackend.load(folder, int8=True, threads=1)
     variants = _compare(backends, folder, loaded, crops, labels)
     accuracy = {v.name: v.accuracy for v in variants}
     keep = bool(dataset) and (accuracy["onnx"] or 0) - (accuracy["onnx-int8"] or 0) <= MAX_LOSS

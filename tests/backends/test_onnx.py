@@ -90,6 +90,17 @@ def test_threads_get_what_one_thread_gets(folder, x):
         np.testing.assert_array_equal(one.class_maps, other.class_maps)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5, 100])
+def test_a_batch_that_is_split_is_answered_in_order(folder, x, threads):
+    backend, sizes = OnnxBackend.load(folder, threads=threads), []
+    run = backend._run
+    backend._run = lambda part: sizes.append(len(part)) or run(part)
+    found, expected = backend.forward(x), TorchBackend(hub.load_model(folder), "cpu").forward(x)
+    assert sum(sizes) == 12 and len(sizes) == min(threads, 6)
+    for name in ("logits", "class_maps", "embedding", "attention"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-4)
+
+
 def refused(folder: Path, message: str, **options) -> None:
     with pytest.raises(WeightsError, match=message):
         OnnxBackend.load(folder, **options)

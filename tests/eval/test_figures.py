@@ -113,7 +113,7 @@ def test_mean_maps_are_means_over_what_was_recognised(tiny, save_weights):
     for job in pairs:
         index = [i for i in job.split.test if tiny.samples[i].label == "surprise"]
         x = torch.from_numpy(Preprocess()([tiny.samples[i].pixels for i in index]))
-        expected.extend(gradcam(job.loaded.model, x, torch.full((len(index),), 2)).numpy())
+        expected.extend(gradcam(job.backend.model, x, torch.full((len(index),), 2)).numpy())
     columns, n = got["surprise"]
     assert n == len(expected)
     np.testing.assert_allclose(columns[attention.GRADCAM], np.mean(expected, 0), atol=1e-6)

@@ -37,13 +37,14 @@ def test_weights_and_data_become_a_report(folder, save_weights, tmp_path, capsys
         )
     monkeypatch.chdir(tmp_path)
     main(["--weights", "runs", "--data", str(folder), "--protocol", "paper", "--out", "report",
-          "--gallery-with-images"])  # fmt: skip
+          "--gallery-with-images", "--device", "cpu"])  # fmt: skip
     out = tmp_path / "report"
     content = json.loads((out / "metrics.json").read_text())
     assert content["command"] == (
         "python -m eval --weights runs --data faces --protocol paper --out report "
-        "--gallery-with-images"
+        "--gallery-with-images --device cpu"
     )
+    assert (content["backend"], content["device"]) == ("torch", "cpu")
     predictions = table.read(out / "predictions.parquet")
     logits = predictions[[f"logit_{name}" for name in LABELS]].to_numpy()
     said = np.array(LABELS)[logits.argmax(1)]

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from eval import predict as p
 from eval.table import scored
 from fer_cbam import hub
+from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.data.protocols import protocol_splits
-from fer_cbam.errors import DataError, WeightsError
+from fer_cbam.deploy.export import export
+from fer_cbam.deploy.graph import add_graph
+from fer_cbam.errors import BackendError, DataError, WeightsError
 from tests.eval.conftest import LABELS
 
 
@@ -17,38 +23,62 @@ def names(found):
 
 
 def test_plain_and_flip_are_the_model_on_the_crop_and_its_mirror(tiny, save_weights):
-    loaded = hub.load_model(save_weights("w", None))
+    backend = TorchBackend(hub.load_model(save_weights("w", None)), "cpu")
     crops = [sample.pixels for sample in tiny.samples[:7]]
-    x = torch.from_numpy(loaded.preprocess(crops))
+    x = torch.from_numpy(backend.preprocess(crops))
     mirrored = torch.from_numpy(
-        loaded.preprocess([np.ascontiguousarray(c[:, ::-1]) for c in crops])
+        backend.preprocess([np.ascontiguousarray(c[:, ::-1]) for c in crops])
     )
     with torch.no_grad():
-        plain, mirror = loaded.model(x).numpy(), loaded.model(mirrored).numpy()
+        plain, mirror = backend.model(x).numpy(), backend.model(mirrored).numpy()
     assert np.abs(plain - mirror).max() > 1e-3
-    np.testing.assert_allclose(p.predict_logits(loaded, crops, batch_size=3), plain, atol=1e-6)
+    np.testing.assert_allclose(p.predict_logits(backend, crops), plain, atol=1e-6)
     np.testing.assert_allclose(
-        p.predict_logits(loaded, crops, "flip"), (plain + mirror) / 2, atol=1e-6
+        p.predict_logits(backend, crops, "flip"), (plain + mirror) / 2, atol=1e-6
     )
     with pytest.raises(DataError, match="option 'mirror'; expected one of: plain, flip, tencrop"):
-        p.predict_logits(loaded, crops, "mirror")
+        p.predict_logits(backend, crops, "mirror")
 
 
 def test_ten_crops_are_those_of_torchvision(tiny, save_weights):
     from PIL import Image
     from torchvision.transforms import TenCrop
 
-    loaded = hub.load_model(save_weights("w", None))
+    backend = TorchBackend(hub.load_model(save_weights("w", None)), "cpu")
     crop = tiny.samples[0].pixels
     ten = [np.asarray(view) for view in TenCrop(44)(Image.fromarray(crop))]
     for got, expected in zip(p.five_crops(crop), ten[:5], strict=True):
         np.testing.assert_array_equal(got, expected)
     with torch.no_grad():
-        expected = loaded.model(torch.from_numpy(loaded.preprocess(ten))).mean(0).numpy()
-    got = p.predict_logits(loaded, [crop, tiny.samples[1].pixels], "tencrop")
-    # The mirror of an enlarged crop is the enlarged mirror but for rounding to whole grey values.
-    np.testing.assert_allclose(got[0], expected, atol=2e-3)
-    assert np.abs(p.predict_logits(loaded, [crop])[0] - expected).max() > 1e-2
+        expected = backend.model(torch.from_numpy(backend.preprocess(ten))).mean(0).numpy()
+    got = p.predict_logits(backend, [crop, tiny.samples[1].pixels], "tencrop")
+    np.testing.assert_allclose(got[0], expected, atol=1e-5)
+    assert np.abs(p.predict_logits(backend, [crop])[0] - expected).max() > 1e-2
+
+
+def test_other_backends_fill_the_same_table(tiny, save_weights):
+    folder = add_graph(save_weights("w", {"data": "other"}, temperature=2.0)).parent
+    tables = {
+        name: p.predict(p.jobs(str(folder), tiny, "public", name), tiny, "public", "flip")
+        for name in ("torch", "onnx")
+    }
+    logits = [f"logit_{name}" for name in LABELS]
+    np.testing.assert_allclose(tables["onnx"][logits], tables["torch"][logits], atol=1e-4)
+    rest = [t.drop(columns=logits) for t in tables.values()]
+    pd.testing.assert_frame_equal(*rest)
+    assert tables["onnx"].attrs == tables["torch"].attrs
+    with pytest.raises(WeightsError, match=r"model\.int8\.onnx: no such file"):
+        p.jobs(str(folder), tiny, "public", "onnx-int8")
+    with pytest.raises(BackendError, match="got device 'cuda'"):
+        p.jobs(str(folder), tiny, "public", "onnx", "cuda")
+
+
+def test_the_sum_of_an_exported_network_is_that_of_its_own_file(tiny, save_weights, tmp_path):
+    exported = export(save_weights("w", {"data": "other"}), tmp_path / "out").folder
+    expected = hashlib.sha256((exported / "model.onnx").read_bytes()).hexdigest()
+    jobs = p.jobs(str(exported), tiny, "public", "onnx")
+    assert jobs[0].folder == exported
+    assert p.weights_sha256(jobs) == {"public": expected}
 
 
 def test_an_ensemble_is_the_mean_of_probabilities(tiny, save_weights):
@@ -67,8 +97,6 @@ def test_an_ensemble_is_the_mean_of_probabilities(tiny, save_weights):
 
 
 def test_the_sum_of_the_weights_is_that_of_the_file(tiny, save_weights):
-    import hashlib
-
     folder = save_weights("w", {"data": "other"})
     expected = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     assert p.weights_sha256(p.jobs(str(folder), tiny, "public")) == {"public": expected}
@@ -124,7 +152,7 @@ def test_a_folder_of_runs_gives_each_split_to_its_own_weights(tiny, save_weights
             f"runs/seed{k}", {"data": "tiny", "protocol": "paper", "split": f"seed{k}"}, seed=k
         )
     jobs = p.jobs(str(folder.parent), tiny, "paper")
-    assert [(job.split.name, job.loaded.folder.name) for job in jobs] == [
+    assert [(job.split.name, job.folder.name) for job in jobs] == [
         (f"seed{k}", f"seed{k}") for k in range(5)
     ]
 

@@ -56,7 +56,7 @@ def smooth_crops(n: int) -> list[np.ndarray]:
 def test_a_face_at_its_own_size_comes_back_as_it_was(job):
     crops = smooth_crops(6)
     same = camera.through_camera(job, crops, Condition("c", size=48), Truth(), 0)
-    np.testing.assert_array_equal(same, predict_logits(job.loaded, crops).argmax(1))
+    np.testing.assert_array_equal(same, predict_logits(job.backend, crops).argmax(1))
 
 
 def test_faces_that_are_missed_are_errors(job, tiny):
