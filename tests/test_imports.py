@@ -39,9 +39,9 @@ HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"environment", "errors", "types", "labels", "preprocess", "pretrained", "images",
               "side_data", "data", "detect", "render", "cli", "registration", "onnx_session",
-              "decide", "hub", "recognizer", "video", "words", "serve", "deploy", "saliency",
-              "backends", "backends.base", "backends.batched", "backends.names", "backends.onnx",
-              "backends.open", "explain"}  # fmt: skip
+              "decide", "prior", "hub", "recognizer", "video", "words", "serve", "deploy",
+              "saliency", "backends", "backends.base", "backends.batched", "backends.names",
+              "backends.onnx", "backends.open", "explain"}  # fmt: skip
 
 
 def torch_free(name: str) -> bool:

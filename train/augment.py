@@ -13,10 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from train.camera import resize, through_camera
+from train.degrade import through_camera
 from train.draws import uniform
 from train.recipe import Augment, RecipeError
-from train.styles import mix_amplitudes
 
 
 def affine_matrices(config: Augment, n: int, generator: Generator) -> Tensor:
@@ -58,8 +57,6 @@ def augment(
         matrices = torch.where(chosen.view(n, 1, 1), compose(detected, matrices), matrices)
     grid = F.affine_grid(matrices, list(x.shape), align_corners=False)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    if config.amplitude:
-        x = mix_amplitudes(x, config.amplitude, generator)
     if config.brightness or config.contrast:
         factor = uniform(generator, n, 1 - config.contrast, 1 + config.contrast).view(n, 1, 1, 1)
         offset = uniform(generator, n, -config.brightness, config.brightness).view(n, 1, 1, 1)
@@ -78,13 +75,6 @@ def augment(
     if config.erasing:
         x = erase(x, config.erasing, generator)
     return x
-
-
-def shrink(x: Tensor, side: int | None) -> Tensor:
-    """A batch at ``(side, side)``, antialiased; as it is for None or its own side."""
-    if side is None or tuple(x.shape[-2:]) == (side, side):
-        return x
-    return resize(x, (side, side))
 
 
 def blur(x: Tensor, probability: float, generator: Generator) -> Tensor:

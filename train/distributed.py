@@ -38,8 +38,9 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def wrap(model: nn.Module) -> nn.Module:
-    return DistributedDataParallel(model) if dist.is_initialized() else model
+def wrap(task: nn.Module) -> nn.Module:
+    """A task whose gradients are those of all processes."""
+    return DistributedDataParallel(task) if dist.is_initialized() else task
 
 
 def share(batch: Tensor) -> Tensor:

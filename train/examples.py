@@ -35,8 +35,8 @@ class Examples:
     def __len__(self) -> int:
         return len(self.x)
 
-    def take(self, indices: np.ndarray) -> Examples:
-        """The labelled ones among the examples at these positions."""
+    def labelled(self, indices: np.ndarray) -> Examples:
+        """The examples at these positions that some head has a label for."""
         chosen = torch.from_numpy(np.asarray(indices))
         chosen = chosen[self.target_probs[chosen].sum(1) > 0]
         maps = None if self.detected is None else self.detected[chosen]
@@ -61,13 +61,13 @@ def read_source(recipe: Recipe, path: Path, votes: Path | None) -> Source:
     """The data set of a run. With heads, all faces of FER2013 and the labels that each head names.
 
     Raises:
-        FerError: a head that the files given cannot answer.
+        FerError: a head that the files given cannot answer, or data that the recipe is not for.
         DataError: the data cannot be read.
     """
     if not recipe.heads:
-        dataset = data.load(path, votes=votes)
+        dataset = _of_recipe(recipe, data.load(path, votes=votes))
         return Source(dataset, (dataset.name,), (dataset.label_names,), (dataset.target_probs(),))
-    faces = data.load(path)
+    faces = _of_recipe(recipe, data.load(path))
     labelled = [_labelled(head, faces, path, votes) for head in recipe.heads]
     return Source(
         faces,
@@ -75,6 +75,12 @@ def read_source(recipe: Recipe, path: Path, votes: Path | None) -> Source:
         tuple(dataset.label_names for dataset in labelled),
         tuple(_rows_of(faces, dataset) for dataset in labelled),
     )
+
+
+def _of_recipe(recipe: Recipe, dataset: data.Dataset) -> data.Dataset:
+    if recipe.data and dataset.name != recipe.data:
+        raise FerError(f"recipe {recipe.name} with data {dataset.name!r}; expected {recipe.data!r}")
+    return dataset
 
 
 def _labelled(head: Head, faces: data.Dataset, path: Path, votes: Path | None) -> data.Dataset:

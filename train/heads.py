@@ -9,9 +9,9 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from eval.studies.adjustment import on_logits
 from fer_cbam.errors import FerError
 from fer_cbam.hub import LoadedModel
+from fer_cbam.prior import logit_offset
 from train.examples import Source
 
 
@@ -38,15 +38,14 @@ def one_head(model: nn.Module, rows: slice) -> nn.Module:
 def start_from(model: nn.Module, loaded: LoadedModel, label_names: Sequence[Sequence[str]]) -> None:
     """Copy weights into a model of the same architecture; of the classifier, rows of equal labels.
 
-    Rows of labels that the weights do not know keep their random values. What training or release
-    has on the logits for rare labels is taken off: the recipe has its own, and a release that only
-    weighs anew leaves what starts from it as it is.
+    Rows of labels that the weights do not know keep their random values. What a release has added
+    to the logits is taken off.
 
     Raises:
         FerError: another architecture, or tensors of other shapes.
-        WeightsError: something is on the logits, and config.json gives no prior.
+        WeightsError: a release has added to the logits, and config.json gives no prior.
     """
-    carried = on_logits(loaded.config, loaded.label_names)
+    offset = logit_offset(loaded.config, loaded.label_names)
     state = loaded.model.state_dict()
     classifier = cast(Any, model).pretrained_cfg["classifier"]
     rows = {
@@ -56,7 +55,7 @@ def start_from(model: nn.Module, loaded: LoadedModel, label_names: Sequence[Sequ
     wrong = [n for n in own if n not in rows and (n not in state or state[n].shape != own[n].shape)]
     if wrong or set(state) - set(own):
         raise FerError(f"init {loaded.name}: its {loaded.config['architecture']} does not fit the "
-                       f"recipe's model (first difference: {sorted(wrong)[:1]})")  # fmt: skip
+                       f"stage's model (first difference: {sorted(wrong)[:1]})")  # fmt: skip
     position = {label: i for i, label in enumerate(loaded.label_names)}
     names = [label for labels in label_names for label in labels]
     with torch.no_grad():
@@ -64,5 +63,5 @@ def start_from(model: nn.Module, loaded: LoadedModel, label_names: Sequence[Sequ
             if label in position:
                 for name, values in rows.items():
                     own[name][i] = values[position[label]]
-                own[f"{classifier}.bias"][i] -= carried[label]
+                own[f"{classifier}.bias"][i] -= offset[label]
     model.load_state_dict({**own, **state})

@@ -2,275 +2,282 @@
 
 from __future__ import annotations
 
-import dataclasses
+import csv
+import io
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from tqdm import tqdm
 
+from eval.history import HISTORY_FILE
 from train import distributed
 from train.activations import vectorise_elu
-from train.augment import augment, mixup, shrink
+from train.augment import augment, mixup
 from train.checkpoint import load_checkpoint, save_checkpoint
-from train.distill import Tutor
 from train.examples import Examples
-from train.logs import Row, TensorBoard, write_history
-from train.losses import Columns, cross_entropy, head_columns, hits, logit_shift
+from train.losses import cross_entropy, hits
 from train.optim import make_optimizer, make_schedule
 from train.precision import has_bf16
-from train.recipe import Recipe
-from train.sam import perturbed
-from train.styles import mixed_styles
+from train.recipe import Stage
+from train.task import SupervisedTask
+
+Row = dict[str, float]
 
 
 @dataclass(eq=False)
 class Run:
     """Everything that changes while a model trains, and that a checkpoint holds.
 
-    Random numbers need no state of their own: each epoch starts from a seed made of the recipe's
-    seed, the epoch and the process.
+    Random numbers need no state of their own: each epoch starts from a seed made of the run's seed,
+    the epoch and the process.
     """
 
-    recipe: Recipe
-    model: nn.Module
+    stage: Stage
+    task: SupervisedTask
+    seed: int
+    device: torch.device
     optimizer: Optimizer
     schedule: LRScheduler | ReduceLROnPlateau
     ema: ModelEmaV3 | None
-    device: torch.device
     parallel: nn.Module
-    tutor: Tutor | None = None
     epoch: int = 0
     steps: int = 0
     best_loss: float = float("inf")
     best_epoch: int = 0
     reduced_epoch: int = 0
-    best: dict[str, Tensor] = field(default_factory=dict)
+    kept: dict[str, Tensor] = field(default_factory=dict)
     history: list[Row] = field(default_factory=list)
+
+    COUNTS: ClassVar = (
+        "epoch",
+        "steps",
+        "best_loss",
+        "best_epoch",
+        "reduced_epoch",
+        "kept",
+        "history",
+    )
 
     def evaluated(self) -> nn.Module:
         """The model whose weights are validated and kept."""
-        return self.ema.module if self.ema else self.model
+        return self.ema.module if self.ema else self.task.model
+
+    def finished(self) -> bool:
+        """Whether it has had all its epochs, or stopped early. On a small held-out part one lucky
+        epoch would end a run whose learning rate has only begun to fall: that counts again."""
+        since = max(self.best_epoch, self.reduced_epoch, self.stage.plateau_warmup)
+        stalled = self.stage.early_stopping and self.epoch - since >= self.stage.early_stopping
+        return self.epoch >= self.stage.epochs or bool(stalled)
 
     def state(self) -> dict[str, Any]:
         return {
-            "recipe": dataclasses.asdict(self.recipe),
-            "model": self.model.state_dict(),
+            "model": self.task.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "ema": self.ema.module.state_dict() if self.ema else {},
-            "rng": {"seed": self.recipe.seed, "epoch": self.epoch},
-            "epoch": self.epoch,
-            "steps": self.steps,
-            "best_loss": self.best_loss,
-            "best_epoch": self.best_epoch,
-            "reduced_epoch": self.reduced_epoch,
-            "best": self.best,
-            "history": self.history,
+            "finished": self.finished(),
+            **{name: getattr(self, name) for name in self.COUNTS},
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.task.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         if self.ema:
             self.ema.module.load_state_dict(state["ema"])
-        self.epoch, self.steps = state["epoch"], state["steps"]
-        self.history = state["history"]
-        self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
-        self.reduced_epoch, self.best = state["reduced_epoch"], state["best"]
+        for name in self.COUNTS:
+            setattr(self, name, state[name])
 
 
 def fit(
-    model: nn.Module,
-    recipe: Recipe,
+    task: SupervisedTask,
+    stage: Stage,
     train: Examples,
     validation: Examples | None,
     run_dir: Path,
-    resume: bool = False,
+    seed: int = 0,
+    identity: Mapping[str, Any] | None = None,
     device: torch.device | None = None,
-    tutor: Tutor | None = None,
 ) -> nn.Module:
-    """Train a model by a recipe; the model returned holds the weights that are kept.
+    """Train the model of a task; the one returned holds the weights that are kept.
 
-    Those are the weights of the best validation loss, or of the last epoch where nothing is held
-    out. ``run_dir`` gets ``checkpoint.pt`` and ``history.csv`` after every epoch.
+    Those are the weights of the best validation loss, or of the last epoch. ``run_dir`` gets
+    ``checkpoint.pt`` and ``history.csv`` after every epoch; a run whose checkpoint lies there goes
+    on from it. identity: what decides the result, so that another run's checkpoint is refused.
 
     Raises:
-        FerError: ``resume`` finds the checkpoint of another recipe.
+        FerError: the checkpoint there belongs to another run.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
-    run = set_up(model, recipe, len(train), device or torch.device("cpu"))
-    run.tutor = None if tutor is None else tutor.to(run.device)
-    state = load_checkpoint(run_dir, dataclasses.asdict(recipe)) if resume else None
+    run = set_up(task, stage, len(train), seed, device or torch.device("cpu"))
+    identity = dict(identity or {})
+    state = load_checkpoint(run_dir, identity)
     if state is not None:
         run.restore(state)
-    main = distributed.rank() == 0
-    board = TensorBoard(run_dir, run.epoch + 1) if main else None
-    with mixed_styles(run.model, recipe.mixstyle):
-        while run.epoch < recipe.epochs and not _stalled(run):
-            run.epoch += 1
-            started = time.perf_counter()
-            lr = run.optimizer.param_groups[0]["lr"]
-            row = train_epoch(run, train)
-            if validation is not None:
-                row.update(validate(run, validation))
-            _keep_best(run, row)
-            row["lr"] = lr
-            if isinstance(run.schedule, ReduceLROnPlateau) and run.epoch > recipe.plateau_warmup:
-                run.schedule.step(row["val_loss"])
-                if run.optimizer.param_groups[0]["lr"] < row["lr"]:
-                    run.reduced_epoch = run.epoch
-            row["seconds"] = time.perf_counter() - started
-            run.history.append(row)
-            if board:
-                save_checkpoint(run_dir, run.state())
-                write_history(run_dir, run.history)
-                board.add(row)
-    if board:
-        board.close()
-    run.evaluated().load_state_dict(run.best)
+        _say(f"{stage.name}: goes on after epoch {run.epoch}")
+    while not run.finished():
+        run.epoch += 1
+        row = train_epoch(run, train)
+        if validation is not None:
+            row |= validate(run, validation)
+        keep(run, row)
+        run.history.append(row)
+        if distributed.rank() == 0:
+            save_checkpoint(run_dir, {"identity": identity, **run.state()})
+            write_history(run_dir, run.history)
+        _say(f"{stage.name} epoch {run.epoch}/{stage.epochs}: " + described(row))
+    run.evaluated().load_state_dict(run.kept)
     return run.evaluated()
 
 
-def set_up(model: nn.Module, recipe: Recipe, n: int, device: torch.device) -> Run:
-    if device.type == "cpu" and recipe.amp:
-        vectorise_elu(model)
-    model = model.to(device).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(recipe, model)
-    schedule = make_schedule(recipe, optimizer, max(1, n // recipe.batch_size))
-    ema = ModelEmaV3(model, decay=recipe.ema, use_warmup=True) if recipe.ema else None
-    return Run(recipe, model, optimizer, schedule, ema, device, distributed.wrap(model))
+def set_up(task: SupervisedTask, stage: Stage, n: int, seed: int, device: torch.device) -> Run:
+    """A run at its start. n: images in an epoch."""
+    if device.type == "cpu" and stage.amp:
+        vectorise_elu(task)
+    task.to(device).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(stage, task.model)
+    schedule = make_schedule(stage, optimizer, max(1, n // stage.batch_size))
+    ema = ModelEmaV3(task.model, decay=stage.ema, use_warmup=True) if stage.ema else None
+    return Run(stage, task, seed, device, optimizer, schedule, ema, distributed.wrap(task))
 
 
 def train_epoch(run: Run, train: Examples) -> Row:
     """One pass over the training examples in random order; the last, smaller batch is left out."""
-    recipe, heads = run.recipe, head_columns(run.recipe, train.sizes)
-    shift = logit_shift(recipe, train.target_probs, heads).to(run.device)
-    order_generator = torch.Generator().manual_seed(_seed(run, 0))
+    stage, task, started = run.stage, run.parallel, time.perf_counter()
     generator = torch.Generator().manual_seed(_seed(run, 1 + distributed.rank()))
     torch.manual_seed(_seed(run, 1 + distributed.rank()))  # dropout
-    run.model.train()
-    order = torch.randperm(len(train), generator=order_generator)
-    batches = order.split(recipe.batch_size)
-    batches = batches[:-1] if len(batches[-1]) < recipe.batch_size and batches[:-1] else batches
-    total = seen = 0.0
+    task.train()
+    total = seen = augmenting = 0.0
     correct, labelled = 0, 0
-    side = input_side(recipe, run.epoch)
-    bar = tqdm(batches, f"epoch {run.epoch}/{recipe.epochs}", leave=False,
-               disable=None if distributed.rank() == 0 else True)  # fmt: skip
-    for batch in bar:
+    for batch in batches(run, len(train)):
+        began = time.perf_counter()
         indices = distributed.share(batch)
-        x, target_probs = train.x[indices], train.target_probs[indices]
-        detected = None if train.detected is None else train.detected[indices]
-        x = shrink(augment(x, recipe.augment, generator, detected), side)
-        if recipe.mixup and run.epoch <= recipe.epochs - recipe.mixup_off:
-            x, target_probs = mixup(x, target_probs, recipe.mixup, generator)
+        x, target_probs = changed(train, indices, stage, generator)
+        augmenting += time.perf_counter() - began
         x = x.to(run.device, memory_format=torch.channels_last)
         target_probs = target_probs.to(run.device)
-        if run.tutor is not None:
-            with torch.autocast(run.device.type, torch.bfloat16, enabled=_use_bf16(run)):
-                target_probs = run.tutor(x, target_probs)
+        with autocast(run):
+            result = task(x, target_probs)
         run.optimizer.zero_grad(set_to_none=True)
-        logits, loss = _gradients(run, x, target_probs, shift, heads)
+        result["loss"].backward()
         run.optimizer.step()
         run.steps += 1
         if not isinstance(run.schedule, ReduceLROnPlateau):
             run.schedule.step()
         if run.ema:
-            run.ema.update(run.model, step=run.steps)
-        total += loss.item() * len(indices)
-        right, counted = hits(logits, target_probs, heads[0])
-        correct, labelled, seen = correct + right, labelled + counted, seen + len(indices)
-    distributed.same_everywhere(run.model)
+            run.ema.update(run.task.model, step=run.steps)
+        total, seen = total + result["loss"].item() * len(indices), seen + len(indices)
+        right, counted = hits(result["output"], target_probs, run.task.heads[0])
+        correct, labelled = correct + right, labelled + counted
+    distributed.same_everywhere(run.task.model)
     if run.ema:
         distributed.same_everywhere(run.ema.module)
     return {
         "epoch": run.epoch,
         "train_loss": distributed.mean(total / seen, run.device),
         "train_accuracy": distributed.mean(correct / max(1, labelled), run.device),
+        "seconds": time.perf_counter() - started,
+        "augment_seconds": augmenting,
     }
 
 
-def _gradients(
-    run: Run, x: Tensor, target_probs: Tensor, shift: Tensor, heads: Sequence[Columns]
+def batches(run: Run, n: int) -> tuple[Tensor, ...]:
+    """Positions of an epoch's batches, the same in every process."""
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(_seed(run, 0)))
+    whole = order.split(run.stage.batch_size)
+    return whole[:-1] if len(whole[-1]) < run.stage.batch_size and whole[:-1] else whole
+
+
+def changed(
+    train: Examples, indices: Tensor, stage: Stage, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Leave the gradients of a batch in the model; its logits ``(B, K)`` and loss.
-
-    With sharpness-aware minimisation all three are of the perturbed weights.
-    """
-
-    def backward(n: int) -> tuple[Tensor, Tensor]:
-        with torch.autocast(run.device.type, torch.bfloat16, enabled=_use_bf16(run)):
-            logits = run.parallel(x[:n])
-        loss = cross_entropy(logits.float() + shift, target_probs[:n], heads)
-        loss.backward()
-        return logits, loss
-
-    if not run.recipe.sam:
-        return backward(len(x))
-    backward((len(x) + 1) // 2)
-    with perturbed(run.model, run.recipe.sam):
-        return backward(len(x))
+    """The images at these positions as the stage changes them, and their targets."""
+    detected = None if train.detected is None else train.detected[indices]
+    x = augment(train.x[indices], stage.augment, generator, detected)
+    target_probs = train.target_probs[indices]
+    return mixup(x, target_probs, stage.mixup, generator) if stage.mixup else (x, target_probs)
 
 
 def validate(run: Run, validation: Examples) -> Row:
     """Loss and accuracy of the weights that would be kept, in float32; each process reads its part.
 
-    The loss is of all heads, without label smoothing; the accuracy of the first, of the network's
-    own answers. With a logit adjustment the loss has it as in training.
+    The loss is of all heads, without label smoothing; the accuracy of the first.
     """
-    heads = head_columns(run.recipe, validation.sizes)
-    plain = [dataclasses.replace(head, label_smoothing=0.0) for head in heads]
+    started = time.perf_counter()
+    plain = [head.without_smoothing() for head in run.task.heads]
     part = predict(run.evaluated(), distributed.part(validation.x), run.device)
     logits = distributed.whole(part, len(validation), run.device).cpu()
-    shift = logit_shift(run.recipe, validation.target_probs, heads)
-    loss = cross_entropy(logits + shift, validation.target_probs, plain)
-    right, labelled = hits(logits, validation.target_probs, heads[0])
-    return {"val_loss": loss.item(), "val_accuracy": right / max(1, labelled)}
-
-
-def input_side(recipe: Recipe, epoch: int) -> int | None:
-    """The side that images are shrunk to in an epoch; None for their own."""
-    begun = [first for first in recipe.sizes if first <= epoch]
-    return recipe.sizes[max(begun)] if begun else None
+    loss = cross_entropy(logits, validation.target_probs, plain)
+    right, labelled = hits(logits, validation.target_probs, plain[0])
+    seconds = time.perf_counter() - started
+    return {"val_loss": loss.item(), "val_accuracy": right / max(1, labelled),
+            "val_seconds": seconds}  # fmt: skip
 
 
 @torch.no_grad()
 def predict(model: nn.Module, x: Tensor, device: torch.device, batch_size: int = 256) -> Tensor:
     """Logits ``(N, K)`` on the CPU, the model in eval mode."""
     model.eval()
-    return torch.cat([model(part.to(device)).float().cpu() for part in x.split(batch_size)])
+    return torch.cat([
+        model(part.to(device, memory_format=torch.channels_last)).float().cpu()
+        for part in x.split(batch_size)
+    ])  # fmt: skip
 
 
-def _keep_best(run: Run, row: Row) -> None:
+def keep(run: Run, row: Row) -> None:
+    """Keep the weights of this epoch where they are better, and step a plateau schedule."""
     loss = row.get("val_loss")
     better = loss is not None and loss < run.best_loss
     if loss is not None and better:
         run.best_loss, run.best_epoch = loss, run.epoch
-    if better or loss is None or run.recipe.keep == "last":
-        run.best = {k: v.detach().clone() for k, v in run.evaluated().state_dict().items()}
+    if better or loss is None or run.stage.keep == "last":
+        run.kept = {k: v.detach().clone() for k, v in run.evaluated().state_dict().items()}
+    row["lr"] = run.optimizer.param_groups[0]["lr"]
+    if isinstance(run.schedule, ReduceLROnPlateau) and run.epoch > run.stage.plateau_warmup:
+        run.schedule.step(row["val_loss"])
+        if run.optimizer.param_groups[0]["lr"] < row["lr"]:
+            run.reduced_epoch = run.epoch
 
 
-def _stalled(run: Run) -> bool:
-    """Early stopping. On a small held-out part one lucky epoch would otherwise end a run whose
-    learning rate has only begun to fall."""
-    patience = run.recipe.early_stopping
-    since = max(run.best_epoch, run.reduced_epoch, run.recipe.plateau_warmup)
-    return bool(patience) and run.epoch - since >= patience
+def autocast(run: Run) -> torch.autocast:
+    """bfloat16 where the stage allows it and the device is made for it."""
+    use = run.stage.amp and has_bf16(run.device)
+    return torch.autocast(run.device.type, torch.bfloat16, enabled=use)
+
+
+def write_history(run_dir: Path, rows: list[Row]) -> None:
+    """Replace ``history.csv`` by these rows, in one step."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows({k: f"{v:.7g}" for k, v in row.items()} for row in rows)
+    partial = run_dir / f"{HISTORY_FILE}.partial"
+    partial.write_text(text.getvalue(), encoding="utf-8")
+    partial.replace(run_dir / HISTORY_FILE)
+
+
+def described(row: Row) -> str:
+    """A row of the history for whoever waits."""
+    seconds = row["seconds"] + row.get("val_seconds", 0.0)
+    watched = (f", validation {row['val_loss']:.4f} {row['val_accuracy']:.4f}"
+               if "val_loss" in row else "")  # fmt: skip
+    return (f"loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.4f}{watched}; "
+            f"{seconds:.1f} s, of which {row['augment_seconds']:.1f} change images and "
+            f"{row.get('val_seconds', 0.0):.1f} validate")  # fmt: skip
+
+
+def _say(text: str) -> None:
+    if distributed.rank() == 0:
+        print(text, flush=True)
 
 
 def _seed(run: Run, stream: int) -> int:
-    """A seed of its own for each recipe seed, epoch and stream of random numbers."""
-    return (run.recipe.seed * 1_000_003 + run.epoch) * 1_009 + stream
-
-
-def _use_bf16(run: Run) -> bool:
-    return run.recipe.amp and has_bf16(run.device)
+    """A seed of its own for each run seed, epoch and stream of random numbers."""
+    return (run.seed * 1_000_003 + run.epoch) * 1_009 + stream

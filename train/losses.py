@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
-from train.recipe import Recipe
+from train.recipe import Head
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,18 @@ class Columns:
     def of(self, values: Tensor) -> Tensor:
         return values[:, self.start : self.stop]
 
+    def without_smoothing(self) -> Columns:
+        return replace(self, label_smoothing=0.0)
 
-def head_columns(recipe: Recipe, sizes: Sequence[int]) -> tuple[Columns, ...]:
-    """Where each head's logits stand. sizes: number of classes of each, in the recipe's order."""
-    if not recipe.heads:
-        return (Columns(0, sizes[0], 1.0, recipe.label_smoothing),)
+
+def head_columns(heads: Sequence[Head], sizes: Sequence[int]) -> tuple[Columns, ...]:
+    """Where each head's logits stand. sizes: number of classes of each, in the order of heads;
+    without heads the data set's own label set is the only one."""
+    if not heads:
+        (size,) = sizes
+        return (Columns(0, size),)
     columns, start = [], 0
-    for head, size in zip(recipe.heads, sizes, strict=True):
+    for head, size in zip(heads, sizes, strict=True):
         columns.append(Columns(start, start + size, head.weight, head.label_smoothing))
         start += size
     return tuple(columns)
@@ -50,21 +54,6 @@ def cross_entropy(logits: Tensor, target_probs: Tensor, heads: Sequence[Columns]
         losses = -(target * head.of(logits).log_softmax(1)).sum(1)
         total = total + head.weight * losses.mean()
     return total
-
-
-def logit_shift(recipe: Recipe, target_probs: Tensor, heads: Sequence[Columns]) -> Tensor:
-    """What is added to the logits before the loss: the recipe's share of the log prior.
-
-    target_probs: ``(N, K)`` of all that is trained on. Returns ``(K,)``; a label that nothing has
-    is left alone, for its log prior is not finite.
-    """
-    shift = torch.zeros(target_probs.shape[1])
-    for head in heads:
-        prior = head.of(target_probs).sum(0)
-        log_prior = (prior / prior.sum()).log()
-        finite = torch.where(log_prior.isfinite(), log_prior, 0.0)
-        shift[head.start : head.stop] = recipe.logit_adjustment * finite
-    return shift
 
 
 def hits(logits: Tensor, target_probs: Tensor, head: Columns) -> tuple[int, int]:

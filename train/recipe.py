@@ -1,16 +1,24 @@
-"""A recipe: everything that decides how a model is trained, read from a YAML file."""
+"""A recipe: everything that decides how released weights are made, read from a YAML file.
+
+A recipe names a network, what it is trained on, the stages of its training and how the result is
+released. Keys of a stage that stand at the top hold for every stage; without ``stages`` there is
+one. ``train/recipes/<arch>.<tag>.yaml`` makes the embedded weights of that name.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_origin, get_type_hints
 
 import yaml
 
 from fer_cbam.errors import FerError
+
+RECIPES = Path(__file__).parent / "recipes"
 
 
 class RecipeError(FerError, ValueError):
@@ -27,10 +35,9 @@ class Augment:
     about the image's mean. gamma: exponent of the pixels, e^u with u in [-gamma, gamma]. blur:
     probability of a Gaussian blur of any direction (defocus or motion). noise: standard deviation
     of the sensor's noise, in [0, noise] of the pixel range. camera: probability of a face taken by
-    a bad camera: small, dark, noisy and as JPEG (``train/camera.py``). erasing: probability of one
+    a bad camera: small, dark, noisy and as JPEG (``train/degrade.py``). erasing: probability of one
     erased rectangle. detected: probability of the crop that the recogniser would cut
-    (``train/detected.py``), which rotation, shift and zoom then start from. amplitude: largest
-    share of another image's amplitude spectrum (``train/styles.py``).
+    (``train/detected.py``), which rotation, shift and zoom then start from.
     """
 
     degrees: float = 0.0
@@ -45,14 +52,13 @@ class Augment:
     camera: float = 0.0
     erasing: float = 0.0
     detected: float = 0.0
-    amplitude: float = 0.0
 
 
 @dataclass(frozen=True)
 class Head:
-    """One of several label sets that a network learns at once, each with logits of its own.
+    """One of the label sets that a network learns at once, each with logits of its own.
 
-    labels: "ferplus" (distribution of the votes) or "fer2013". weight: of its loss.
+    labels: "ferplus" (distribution of the votes) or the name of the data set. weight: of its loss.
     """
 
     labels: str
@@ -61,48 +67,36 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Hyper-parameters of a run; see ``train/configs``.
+class Stage:
+    """One training run.
 
-    schedule: "plateau" (reduce on a validation loss that stalls), "onecycle", "constant" or "given"
-    (``lrs``: the learning rate of each epoch).
+    model: a timm architecture. init: weights to start from: an earlier stage, or weights as
+    ``--weights`` of eval takes them. teachers: networks that are asked about every image as the
+    student gets it (``train/task.py``), each an earlier stage, which answers every head, or weights
+    of one head. teacher_share: of the target that is theirs.
+    schedule: "plateau" (reduce on a validation loss that stalls), "onecycle" or "constant".
     plateau_warmup: epochs before the plateau schedule and early stopping begin to count; until
     BatchNorm's averages have caught up with the weights, the validation loss says nothing.
     early_stopping: epochs without a better validation loss before training ends, 0 for never; a
     reduction of the learning rate starts the count again.
     validation: share of the training side held out; keep: "best" keeps the weights of the best
-    validation loss, "last" (and a run without validation) those of the last epoch. refit: what is
-    held out decides on learning rates and end only; then the same is done again from the start with
-    all of the training side (``train/refit.py``). ema: decay of
+    validation loss, "last" (and a run without validation) those of the last epoch. ema: decay of
     the average of weights that is evaluated and kept, 0 for none. mixup: alpha of the Beta
-    distribution, 0 for none, off in the last ``mixup_off`` epochs. logit_adjustment: times the log
-    prior of the labels, added to the logits in the loss (Menon et al. 2021, equation 10,
-    https://arxiv.org/abs/2007.07314), so that the network's own answers expect rare labels as often
-    as common ones at 1. sam: radius of sharpness-aware minimisation (``train/sam.py``), 0 for none.
-    mixstyle: probability that a stage mixes the styles of a batch (``train/styles.py``).
-    heads: label sets learnt
-    together, empty for the data set's own. distill: share of the target that comes from the
-    teachers of ``--teacher``; distill_views: they are asked at every step about the images as the
-    network gets them (``train/distill.py``), not once about the crops.
-    twins: train on images of FER2013 that have a near-copy in PublicTest or PrivateTest too, to
-    measure what that leak gives; such a run cannot be released.
-    sizes: first epoch -> side that images are shrunk to from then on (progressive resizing), empty
-    for the input size throughout. init: weights to start from, as ``--weights`` of eval takes them.
-    soup: runs from there, with different seeds, whose weights are averaged (``train/soup.py``),
-    1 for an ordinary run. start_share: share of the weights to start from in those that are kept
-    (``train/soup.py``).
+    distribution, 0 for none. amp: bfloat16 where the processor is made for it.
     """
 
     model: str
+    name: str = "main"
     model_args: dict[str, Any] = field(default_factory=dict)
     init: str = ""
+    teachers: list[str] = field(default_factory=list)
+    teacher_share: float = 0.0
     epochs: int = 60
     batch_size: int = 32
     optimizer: str = "adam"
     lr: float = 1e-3
     weight_decay: float = 0.0
     schedule: str = "plateau"
-    lrs: list[float] = field(default_factory=list)
     plateau_patience: int = 4
     plateau_factor: float = 0.5
     plateau_min_lr: float = 1e-5
@@ -110,66 +104,76 @@ class Recipe:
     early_stopping: int = 0
     validation: float = 0.0
     keep: str = "best"
-    refit: bool = False
-    label_smoothing: float = 0.0
-    logit_adjustment: float = 0.0
     mixup: float = 0.0
-    mixup_off: int = 0
     ema: float = 0.0
-    sam: float = 0.0
-    mixstyle: float = 0.0
     amp: bool = True
-    seed: int = 0
     augment: Augment = field(default_factory=Augment)
-    heads: list[Head] = field(default_factory=list)
-    distill: float = 0.0
-    distill_views: bool = False
-    twins: bool = False
-    sizes: dict[int, int] = field(default_factory=dict)
-    soup: int = 1
-    start_share: float = 0.0
 
     def __post_init__(self) -> None:
         _check("keep", self.keep, ("best", "last"))
         _check("optimizer", self.optimizer, ("adam", "adamw", "sgd"))
-        _check("schedule", self.schedule, ("plateau", "onecycle", "constant", "given"))
-        if self.validation == 0 and (
-            self.schedule == "plateau" or self.early_stopping or self.refit
-        ):
+        _check("schedule", self.schedule, ("plateau", "onecycle", "constant"))
+        if self.validation == 0 and (self.schedule == "plateau" or self.early_stopping):
             raise RecipeError(
-                "validation: 0 with a plateau schedule, early stopping or refit; expected a share "
-                "above 0"
-            )
-        if (self.schedule == "given") != bool(self.lrs) or len(self.lrs) not in (0, self.epochs):
-            raise RecipeError(
-                f"lrs: {len(self.lrs)} learning rates; expected {self.epochs}, one for each epoch, "
-                "with schedule 'given', and none without"
-            )
-        _check_share("distill", self.distill)
-        _check_share("mixstyle", self.mixstyle)
-        _check_share("augment.amplitude", self.augment.amplitude)
-        if self.distill_views and not self.distill:
-            raise RecipeError("distill_views without distill; expected the teachers' share")
-        if not all(type(v) is int and v > 0 for pair in self.sizes.items() for v in pair):
-            raise RecipeError(
-                f"sizes: {self.sizes}; expected epoch: side, such as {{1: 32, 20: 48}}"
-            )
-        if self.soup < 1 or (self.soup > 1 and (not self.init or self.refit)):
-            raise RecipeError(
-                f"soup: {self.soup} runs, init {self.init!r}, refit {self.refit}; expected one, or "
-                "more with weights to start from and without refit"
-            )
-        if not 0 <= self.start_share < 1 or (self.start_share and not self.init):
-            raise RecipeError(
-                f"start_share: {self.start_share}, init {self.init!r}; expected a share in [0, 1), "
-                "above 0 only with weights to start from"
+                "validation: 0 with a plateau schedule or early stopping; expected a share above 0"
             )
         if not 0 <= self.validation < 1:
             raise RecipeError(f"validation: {self.validation}; expected a share in [0, 1)")
+        if not 0 <= self.teacher_share <= 1 or bool(self.teachers) != (self.teacher_share > 0):
+            raise RecipeError(
+                f"teacher_share: {self.teacher_share} with {len(self.teachers)} teachers; expected "
+                "a share in (0, 1] with teachers, and 0 without"
+            )
         if self.epochs < 1 or self.batch_size < 2:
             raise RecipeError(
                 f"epochs {self.epochs}, batch_size {self.batch_size}; expected at least 1 and 2"
             )
+
+
+@dataclass(frozen=True)
+class Release:
+    """How weights become embedded ones (``train/release.py``).
+
+    labels: the head that is released. balance: weight of balanced accuracy in what the logits
+    answer for (``fer_cbam/prior.py``). mantissa: bits that kernels keep of each weight, float16's
+    own 10 at most. calibrate: choose a temperature and a threshold on PublicTest.
+    """
+
+    labels: str
+    balance: float = 0.0
+    mantissa: int = 10
+    calibrate: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.balance <= 1:
+            raise RecipeError(f"balance: {self.balance}; expected a number in [0, 1]")
+        if not 4 <= self.mantissa <= 10:
+            raise RecipeError(f"mantissa: {self.mantissa}; expected 4 to 10 bits")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a file says. name: the file's. data: name of the data set,
+    empty for any. protocol, split: what of it
+    is trained on, see :mod:`fer_cbam.data.protocols`. heads: label sets learnt together, empty for
+    the data set's own. trained_as: the recipe whose training this one releases, its own name where
+    there is no other.
+    """
+
+    name: str
+    stages: list[Stage]
+    data: str = ""
+    protocol: str = ""
+    split: str = ""
+    seed: int = 0
+    heads: list[Head] = field(default_factory=list)
+    release: Release | None = None
+    trained_as: str = ""
+
+    def __post_init__(self) -> None:
+        names = [stage.name for stage in self.stages]
+        if not names or len(set(names)) < len(names):
+            raise RecipeError(f"stages: {names}; expected one or more, each with its own name")
 
 
 def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -177,13 +181,8 @@ def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise RecipeError(f"{name}: {value!r}; expected one of {', '.join(allowed)}")
 
 
-def _check_share(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise RecipeError(f"{name}: {value}; expected a share in [0, 1]")
-
-
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe with changes; objects in it are merged key by key."""
+    """Keys and values with changes; objects in them are merged key by key."""
     result = dict(base)
     for key, value in changes.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
@@ -191,48 +190,113 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Read a YAML recipe.
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that come with the code."""
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+def read_recipe(source: str | Path, settings: Sequence[str] = ()) -> Recipe:
+    """Read a recipe.
+
+    source: the name of a shipped one, or a YAML file. settings: changes such as ``epochs=1`` (of
+    every stage), ``student.epochs=1`` (of one), ``augment.zoom=0.1``, ``release.balance=0.5`` or
+    ``seed=3``, the values as YAML.
 
     Raises:
         RecipeError: unreadable, a key that does not exist, or a value of the wrong type.
     """
+    path = RECIPES / f"{source}.yaml" if str(source) in shipped_recipes() else Path(source)
+    content = _read(path)
+    other = content.pop("stages_of", None)
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path}: not a readable YAML file ({error})") from error
-    if not isinstance(content, dict) or "model" not in content:
-        raise RecipeError(f"{path}: expected keys and values, 'model' among them")
-    try:
-        return parse_recipe(content)
+        if other is not None:
+            if set(content) - {"release"}:
+                raise RecipeError(f"keys {', '.join(content)} beside stages_of; expected release")
+            content = {**_read(path.with_name(f"{other}.yaml")), "trained_as": other, **content}
+        for setting in settings:
+            content = _changed(content, setting)
+        return parse_recipe(path.stem, content)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
 
 
-def parse_recipe(content: Mapping[str, Any]) -> Recipe:
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such recipe; expected a YAML file, or one of "
+                          f"{', '.join(shipped_recipes())}") from None  # fmt: skip
+    except (OSError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path}: not a readable YAML file ({error})") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: expected keys and values")
+    return content
+
+
+def _changed(content: Mapping[str, Any], setting: str) -> dict[str, Any]:
+    """The content of a recipe with one change, ``key=value``."""
+    key, equals, text = setting.partition("=")
+    *parents, last = key.split(".")
+    stages = [dict(stage) for stage in content.get("stages") or [{}]]
+    names = [stage.get("name", Stage.name) for stage in stages]
+    chosen = [parents.pop(0)] if parents and parents[0] in names else names
+    try:
+        change = {last: yaml.safe_load(text)}
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{setting!r}: not a value as YAML has it ({error})") from error
+    if not equals:
+        raise RecipeError(f"{setting!r}; expected key=value, such as epochs=1")
+    for parent in reversed(parents):
+        change = {parent: change}
+    if set(change) <= {f.name for f in dataclasses.fields(Recipe)}:
+        return merged(content, change)
+    stages = [merged(stage, change) if name in chosen else stage
+              for name, stage in zip(names, stages, strict=True)]  # fmt: skip
+    return {**content, "stages": stages}
+
+
+def parse_recipe(name: str, content: Mapping[str, Any]) -> Recipe:
     """A recipe from keys and values as YAML gives them.
 
     Raises:
         RecipeError: a key that does not exist, or a value of the wrong type.
     """
-    content = dict(content)
-    content["augment"] = Augment(**_typed(Augment, content.get("augment") or {}))
-    content["heads"] = [Head(**_typed(Head, head)) for head in content.get("heads") or []]
-    return Recipe(**_typed(Recipe, content))
+    own = {field.name for field in dataclasses.fields(Recipe)}
+    common = {key: value for key, value in content.items() if key not in own}
+    of_recipe = {key: value for key, value in content.items() if key in own}
+    of_recipe["stages"] = [_stage(merged(common, one)) for one in content.get("stages") or [{}]]
+    of_recipe["heads"] = [_parsed(Head, head) for head in content.get("heads") or []]
+    release = content.get("release")
+    of_recipe["release"] = None if release is None else _parsed(Release, release)
+    return _parsed(Recipe, {"trained_as": name, **of_recipe, "name": name})
 
 
-def _typed(cls: type, content: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a mapping, each checked against the field of that name."""
+def _stage(content: Mapping[str, Any]) -> Stage:
+    augment = _parsed(Augment, content.get("augment") or {})
+    return _parsed(Stage, {**content, "augment": augment})
+
+
+def _parsed(cls: type, content: Any) -> Any:
+    """An object of a dataclass from a mapping, each value checked against the field of its name."""
+    if not isinstance(content, Mapping):
+        raise RecipeError(f"{content!r}; expected keys and values of {cls.__name__}")
     hints = get_type_hints(cls)
-    known = [f.name for f in dataclasses.fields(cls)]
+    fields = dataclasses.fields(cls)
+    known = [f.name for f in fields]
     typed = {}
     for key, value in content.items():
         if key not in known:
             raise RecipeError(f"unknown key {key!r}; expected one of: {', '.join(known)}")
-        kind = get_origin(hints[key]) or hints[key]
+        origin = get_origin(hints[key])
+        kind = hints[key] if origin in (None, UnionType) else origin
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise RecipeError(f"{key}: {value!r}; expected {kind.__name__}")
+            raise RecipeError(f"{key}: {value!r}; expected {getattr(kind, '__name__', kind)}")
         typed[key] = value
-    return typed
+    missing = [f.name for f in fields if f.name not in typed
+               and f.default is dataclasses.MISSING
+               and f.default_factory is dataclasses.MISSING]  # fmt: skip
+    if missing:
+        raise RecipeError(f"{cls.__name__.lower()}: {', '.join(missing)} missing")
+    return cls(**typed)

@@ -4,14 +4,8 @@
         --votes fer2013new.csv --stranger ckplus48.zip --out reports/ferplus/public
 
 A third of FER+ is neutral and one face in a hundred disgust or contempt: a network learns to expect
-that of everyone, which is best for accuracy, and worst for who shows something rare. For the mean
-``(1 - balance) * accuracy + balance * balanced accuracy`` the best answer is the label whose
-probability times ``(1 - balance) + balance / (K * prior)`` is largest, for being right about a face
-counts that much in the mean (Bayes' rule for a cost of each class, Elkan 2001, "The Foundations of
-Cost-Sensitive Learning", section 4; for balanced accuracy alone it is the logit adjustment of Menon
-et al. 2021, https://arxiv.org/abs/2007.07314, section 4.1). The logarithm of that factor is added
-to the logits. Between the ends it lifts what is rare and leaves the common emotions among
-themselves, which a share of the log prior (tau of Menon et al.) does not.
+that of everyone, which is best for accuracy, and worst for who shows something rare.
+:mod:`fer_cbam.prior` says what is added to the logits to answer for a mean of both.
 
 The probabilities are the network's own, before its temperature. Soft votes, mixup and teachers make
 them flatter than calibrated ones (temperatures below 1), so rare labels are lifted further than the
@@ -20,8 +14,8 @@ mean asks for of calibrated ones, and one network's balance is not another's.
 At 0.5 both count alike, which needs no data to choose. Reported is also the least balance whose
 plain mean of both, on PublicTest, is within one standard error of the best (the rule of Breiman et
 al., Classification and Regression Trees, 1984, section 3.4.3): what is the least to pay for nearly
-all of the gain. ``python -m train.release --balance`` puts a balance into the weights. What it does
-to faces of another data set stands beside, and chooses nothing.
+all of the gain. The ``release`` block of a recipe (``train/recipes``) puts a balance into the
+weights. What it does to faces of another data set stands beside, and chooses nothing.
 """
 
 from __future__ import annotations
@@ -43,6 +37,7 @@ from eval.report import dumps, measure, provenance
 from eval.table import scored
 from fer_cbam import data
 from fer_cbam.errors import DataError, FerError, WeightsError
+from fer_cbam.prior import Offset, balance_offset, log_prior, logit_offset
 
 PROTOCOL = "public"
 STRANGER_PROTOCOL = "subject10"  # every image once
@@ -51,62 +46,11 @@ DRAWS = 1000
 BALANCES = tuple(round(0.05 * i, 2) for i in range(21))
 SHOWN = (0.0, 0.25, 0.5, 0.75, 1.0)
 
-Shift = Mapping[str, float]  # label -> what is added to its logit
 
-
-def trained_tau(training: Mapping[str, Any]) -> float:
-    """The share of the log prior that the logits of these weights lack by their training."""
-    return float(training.get("recipe", {}).get("logit_adjustment", 0.0))
-
-
-def log_prior(training: Mapping[str, Any], label_names: Sequence[str]) -> dict[str, float]:
-    """Label -> logarithm of its share of the training labels.
-
-    Raises:
-        WeightsError: the weights do not say it of every label, or one was never seen.
-    """
-    prior = training.get("prior") or {}
-    missing = [label for label in label_names if not prior.get(label, 0.0) > 0]
-    if missing:
-        raise WeightsError(f"training prior: nothing of {', '.join(missing)}; expected a share "
-                           f"above 0 for each of {', '.join(label_names)}")  # fmt: skip
-    return {label: float(np.log(prior[label])) for label in label_names}
-
-
-def balance_shift(prior: Shift, balance: float) -> dict[str, float]:
-    """What is added to logits so that the largest is the best answer for
-    ``(1 - balance) * accuracy + balance * balanced accuracy``.
-
-    prior: the log prior of each label. balance: in [0, 1].
-    """
-    return {
-        label: float(np.log(1 - balance + balance * np.exp(-value) / len(prior)))
-        for label, value in prior.items()
-    }
-
-
-def on_logits(config: Mapping[str, Any], label_names: Sequence[str]) -> dict[str, float]:
-    """What the logits of these weights carry beyond the log posterior, from release or training.
-
-    config: config.json of the weights; ``balance`` in it is release's, and has replaced training's,
-    as did ``logit_adjustment``, the share of the log prior that earlier releases took off.
-
-    Raises:
-        WeightsError: something is on them, and the weights do not say the prior.
-    """
-    training = config.get("training", {})
-    tau = config.get("logit_adjustment", trained_tau(training))
-    if "balance" in config:
-        return balance_shift(log_prior(training, label_names), config["balance"])
-    if tau:
-        return {label: -tau * v for label, v in log_prior(training, label_names).items()}
-    return dict.fromkeys(label_names, 0.0)
-
-
-def adjusted(predictions: pd.DataFrame, shift: Shift, sign: int = 1) -> pd.DataFrame:
-    """The table as it would be with a shift on the logits; off them with the sign -1."""
+def adjusted(predictions: pd.DataFrame, offset: Offset, sign: int = 1) -> pd.DataFrame:
+    """The table as it would be with an offset on the logits; off them with the sign -1."""
     columns = {
-        table.LOGIT + label: predictions[table.LOGIT + label] + sign * shift[label]
+        table.LOGIT + label: predictions[table.LOGIT + label] + sign * offset[label]
         for label in table.model_labels(predictions)
     }
     changed = predictions.assign(**columns)
@@ -125,21 +69,21 @@ def rates(predictions: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def sweep(predictions: pd.DataFrame, prior: Shift) -> dict[float, dict[str, Any]]:
+def sweep(predictions: pd.DataFrame, prior: Offset) -> dict[float, dict[str, Any]]:
     """balance -> rates, for every one of ``BALANCES``.
 
     predictions: with nothing on the logits. prior: the log prior of each label.
     """
-    return {b: rates(adjusted(predictions, balance_shift(prior, b))) for b in BALANCES}
+    return {b: rates(adjusted(predictions, balance_offset(prior, b))) for b in BALANCES}
 
 
-def worth(values: Mapping[str, Any]) -> float:
+def mean_of_both(values: Mapping[str, Any]) -> float:
     """What is weighed up: the mean of accuracy and balanced accuracy."""
     return (values["accuracy"] + values["balanced_accuracy"]) / 2
 
 
 def standard_error(predictions: pd.DataFrame) -> float:
-    """Of :func:`worth`, by the bootstrap over images."""
+    """Of :func:`mean_of_both`, by the bootstrap over images."""
     s = scored(predictions)
     counts = resample(units(predictions), DRAWS, np.random.default_rng(0))
     matrix = m.confusion_matrix(s.targets, s.preds, s.num_classes, counts)
@@ -147,12 +91,14 @@ def standard_error(predictions: pd.DataFrame) -> float:
 
 
 def proposed(
-    found: Mapping[float, Mapping[str, Any]], predictions: pd.DataFrame, prior: Shift
+    found: Mapping[float, Mapping[str, Any]], predictions: pd.DataFrame, prior: Offset
 ) -> tuple[float, float]:
-    """The least balance whose worth is within one standard error of the best, and that error."""
-    best = max(found, key=lambda balance: worth(found[balance]))
-    error = standard_error(adjusted(predictions, balance_shift(prior, best)))
-    return min(b for b in found if worth(found[b]) >= worth(found[best]) - error), error
+    """The least balance within one standard error of the best mean of both, and that error."""
+    best = max(found, key=lambda balance: mean_of_both(found[balance]))
+    error = standard_error(adjusted(predictions, balance_offset(prior, best)))
+    return min(
+        b for b in found if mean_of_both(found[b]) >= mean_of_both(found[best]) - error
+    ), error
 
 
 def reports(name: str, of: Mapping[str, str], n: int, found: Mapping[float, Any]) -> dict[str, Any]:
@@ -177,7 +123,7 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
         raise WeightsError(f"{args.weights}: {len(pairs)} sets of weights; expected one")
     loaded = pairs[0].backend
     prior = log_prior(training_record(loaded), loaded.label_names)
-    carried = on_logits(loaded.config, loaded.label_names)
+    carried = logit_offset(loaded.config, loaded.label_names)
     content = {
         **provenance("eval.studies.adjustment", arguments),
         "weights_sha256": weights_sha256(pairs),

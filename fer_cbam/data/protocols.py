@@ -140,15 +140,6 @@ def twins_across(dataset: Dataset) -> npt.NDArray[np.bool_]:
     return np.array([sample.group in torn for sample in dataset.samples], bool)
 
 
-def with_twins(dataset: Dataset, split: Split) -> Split:
-    """A split of FER2013 as others use it: all of Training, near-copies of test images included.
-
-    To measure what that leak gives, never to release weights.
-    """
-    found = np.array([sample.split or "" for sample in dataset.samples])
-    return Split(np.flatnonzero(found == "Training"), split.test, split.name, split.index)
-
-
 def subject_folds(dataset: Dataset, *, folds: int = _FOLDS, seed: int = 0) -> dict[str, int]:
     """subject_id -> fold, whole subjects, classes as even as they allow; sorted by subject.
 

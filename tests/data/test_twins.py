@@ -9,11 +9,9 @@ import pytest
 
 from fer_cbam.data import fer2013, load, twins
 from fer_cbam.data.base import Dataset
-from fer_cbam.data.protocols import protocol_splits, twins_across, with_twins
+from fer_cbam.data.protocols import protocol_splits, twins_across
 from fer_cbam.errors import DataError
 from fer_cbam.types import Sample
-from train.__main__ import held_out_part
-from train.recipe import Recipe
 
 PIXELS = np.zeros((1, 1), np.uint8)
 TRAIN, PUBLIC, PRIVATE = fer2013.SPLITS
@@ -52,26 +50,6 @@ def test_training_images_with_a_twin_in_any_test_split_are_not_trained_on() -> N
         split = protocol_splits(dataset, protocol)[0]
         assert split.train.tolist() == [4, 5, 6]
         assert split.test.tolist() == tested
-        leaky = with_twins(dataset, split)
-        assert leaky.train.tolist() == [0, 2, 4, 5, 6]
-        assert leaky.test.tolist() == tested
-
-
-def test_a_recipe_can_leave_them_in_to_measure_the_leak() -> None:
-    dataset = grouped((TRAIN, "a"), (PUBLIC, "a"), (TRAIN, None), (PUBLIC, None))
-    split = protocol_splits(dataset, "public")[0]
-    for twins_left_in, expected in ((False, [2]), (True, [0, 2])):
-        recipe = Recipe("m", schedule="constant", twins=twins_left_in)
-        trained, held_out = held_out_part(recipe, dataset, split, "public")
-        assert (trained.tolist(), held_out.tolist()) == (expected, [1, 3])
-
-
-def test_they_are_left_in_where_a_part_is_held_out_as_well() -> None:
-    dataset = grouped(*[(TRAIN, "a"), (TRAIN, None)] * 4, (PUBLIC, "a"))
-    split = protocol_splits(dataset, "public")[0]
-    recipe = Recipe("m", schedule="constant", validation=0.25, twins=True)
-    trained, held_out = held_out_part(recipe, dataset, split, "public")
-    assert sorted([*trained, *held_out]) == list(range(8)) and len(held_out) == 2
 
 
 def test_a_twin_that_was_dropped_from_the_data_still_counts() -> None:

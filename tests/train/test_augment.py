@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from train import augment as module
-from train.augment import affine_matrices, augment, blur, erase, mixup, shrink
+from train.augment import affine_matrices, augment, blur, erase, mixup
 from train.recipe import Augment
 
 
@@ -152,11 +152,3 @@ def test_noise_is_as_strong_as_asked(generator):
     x = torch.full((400, 1, 48, 48), 0.5)
     sigma = (augment(x, Augment(noise=0.1), generator) - x).std((1, 2, 3))
     assert sigma.min() < 0.005 and 0.095 < sigma.max() < 0.105
-
-
-def test_shrink_averages_and_leaves_the_same_size_alone(faces):
-    assert shrink(faces, None) is faces and shrink(faces, 48) is faces
-    small = shrink(faces, 24)
-    assert small.shape[-2:] == (24, 24)
-    # Antialiased bilinear: a triangle of twice the width, so flat areas and means survive.
-    torch.testing.assert_close(small.mean((2, 3)), faces.mean((2, 3)), atol=2e-3, rtol=0)

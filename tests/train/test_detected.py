@@ -157,7 +157,7 @@ def test_a_recipe_that_asks_for_crops_that_nobody_found_says_so():
 def test_examples_take_their_maps_along():
     maps = torch.arange(4.0).view(4, 1, 1).expand(4, 2, 3)
     examples = Examples(torch.rand(4, 1, 2, 2), torch.eye(4), (4,), maps)
-    taken = examples.take(np.array([2, 0])).detected
+    taken = examples.labelled(np.array([2, 0])).detected
     assert taken is not None and taken[:, 0, 0].tolist() == [2, 0]
 
 

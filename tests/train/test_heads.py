@@ -21,7 +21,7 @@ def test_examples_hold_the_heads_side_by_side_and_drop_what_no_head_labels(sourc
     examples = make_examples(source, Preprocess())
     assert examples.sizes == (2, 3)
     np.testing.assert_allclose(examples.target_probs[1], [0.3, 0.7, 0, 0, 0], atol=1e-7)
-    taken = examples.take(np.array([0, 2, 3]))
+    taken = examples.labelled(np.array([0, 2, 3]))
     assert torch.equal(taken.target_probs, examples.target_probs[[0, 3]])
     assert torch.equal(taken.x, examples.x[[0, 3]])
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from train.losses import Columns, cross_entropy, head_columns, hits, logit_shift
-from train.recipe import Head, Recipe
+from train.losses import Columns, cross_entropy, head_columns, hits
+from train.recipe import Head
 
 
 def test_one_head_is_torch_s_cross_entropy():
@@ -17,15 +17,16 @@ def test_one_head_is_torch_s_cross_entropy():
     logits = torch.randn(16, 7, generator=generator)
     targets = torch.rand(16, 7, generator=generator).softmax(1)
     for smoothing in (0.0, 0.1):
-        heads = head_columns(Recipe("m", validation=0.1, label_smoothing=smoothing), [7])
+        heads = head_columns([Head("a", label_smoothing=smoothing)], [7])
         expected = F.cross_entropy(logits, targets, label_smoothing=smoothing)
         torch.testing.assert_close(cross_entropy(logits, targets, heads), expected)
 
 
 def test_heads_stand_side_by_side_and_are_weighted():
-    recipe = Recipe("m", validation=0.1, heads=[Head("a"), Head("b", 0.5, 0.2)])
-    heads = head_columns(recipe, [2, 3])
+    heads = head_columns([Head("a"), Head("b", 0.5, 0.2)], [2, 3])
     assert heads == (Columns(0, 2), Columns(2, 5, 0.5, 0.2))
+    assert heads[1].without_smoothing() == Columns(2, 5, 0.5)
+    assert head_columns([], [4]) == (Columns(0, 4),)
     logits = torch.tensor([[0.0, math.log(3), 0.0, 0.0, math.log(2)]])
     targets = torch.tensor([[1.0, 0.0, 0.0, 0.0, 1.0]])
     # First head: softmax (1/4, 3/4). Second: (1/4, 1/4, 1/2), target (1/15, 1/15, 13/15).
@@ -43,33 +44,3 @@ def test_a_row_without_a_label_adds_nothing_to_that_head():
     assert torch.equal(logits.grad != 0, targets.repeat_interleave(1, 0).new_tensor(
         [[1, 1, 0, 0], [0, 0, 1, 1]]).bool())  # fmt: skip
     assert hits(torch.tensor([[2.0, 1, 0, 0], [0, 1, 0, 0]]), targets, heads[0]) == (1, 1)
-
-
-def test_logit_adjustment_is_the_log_prior_of_each_head():
-    heads = (Columns(0, 2), Columns(2, 5))
-    targets = torch.tensor([[1.0, 0, 0, 0, 0], [0.5, 0.5, 0, 1, 0], [0.5, 0.5, 1, 0, 0]])
-    shift = logit_shift(Recipe("m", validation=0.1, logit_adjustment=0.5), targets, heads)
-    # Priors 2/3, 1/3 and 1/2, 1/2, none.
-    expected = [0.5 * math.log(p) for p in (2 / 3, 1 / 3, 1 / 2, 1 / 2, 1)]
-    assert shift.tolist() == pytest.approx(expected, abs=1e-6)
-    assert not logit_shift(Recipe("m", validation=0.1), targets, heads).any()
-
-
-def test_an_adjusted_loss_is_least_at_logits_that_know_no_prior():
-    """Faces all alike, a tenth of them of the second label: plain logits learn the prior, adjusted
-    ones do not."""
-    targets = torch.tensor([[0.9, 0.1]])
-    heads = (Columns(0, 2),)
-    for tau, expected in ((0.0, math.log(9)), (1.0, 0.0)):
-        recipe = Recipe("m", validation=0.1, logit_adjustment=tau)
-        logits = torch.zeros(1, 2, requires_grad=True)
-        optimizer = torch.optim.LBFGS([logits], max_iter=100)
-
-        def closure(logits=logits, optimizer=optimizer, recipe=recipe):
-            optimizer.zero_grad()
-            loss = cross_entropy(logits + logit_shift(recipe, targets, heads), targets, heads)
-            loss.backward()
-            return loss
-
-        optimizer.step(closure)
-        assert (logits[0, 0] - logits[0, 1]).item() == pytest.approx(expected, abs=1e-3)

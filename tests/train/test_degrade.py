@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from train import camera as module
+from train import degrade as module
 from train.augment import augment
-from train.camera import jpeg, through_camera
+from train.degrade import jpeg, through_camera
 from train.recipe import Augment
 
 

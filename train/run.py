@@ -1,0 +1,205 @@
+"""A recipe on one split of a data set: stages one after the other, and the weights they give."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import timm
+import torch
+from torch import nn
+
+import fer_cbam
+from fer_cbam import data, hub, pretrained
+from fer_cbam.data.protocols import Split, protocol_splits, validation_part
+from fer_cbam.errors import FerError
+from fer_cbam.preprocess import Preprocess
+from train import distributed
+from train.checkpoint import CHECKPOINT_FILE, load_checkpoint
+from train.examples import Source, make_examples, with_detected
+from train.heads import classifier_rows, one_head, start_from
+from train.loop import fit
+from train.losses import head_columns
+from train.recipe import Recipe, Stage
+from train.task import DistilledTask, SupervisedTask, Teacher
+from train.teachers import digest, teacher_of_stage, teacher_of_weights
+
+
+def chosen_splits(dataset: data.Dataset, protocol: str, choice: str) -> tuple[Split, ...]:
+    """Splits of a protocol. choice: "all", or names or numbers such as ``0,2`` or ``fold3``.
+
+    Raises:
+        FerError: there is no such split.
+    """
+    splits = protocol_splits(dataset, protocol)
+    if choice == "all":
+        return splits
+    known = {key: split for split in splits for key in (split.name, str(split.index))}
+    unknown = [name for name in choice.split(",") if name not in known]
+    if unknown:
+        raise FerError(f"split {', '.join(unknown)}: expected 'all' or some of "
+                       f"{', '.join(split.name for split in splits)}")  # fmt: skip
+    return tuple(known[name] for name in choice.split(","))
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What all stages of a run share. folder: of the run. cache: for what takes minutes to find and
+    other runs can use."""
+
+    recipe: Recipe
+    source: Source
+    split: Split
+    protocol: str
+    folder: Path
+    cache: Path
+    device: torch.device
+
+    def positions(self, stage: Stage) -> tuple[np.ndarray, np.ndarray | None]:
+        """Positions to train on, and to validate on (or None). Under ``public`` the history shows
+        PublicTest, which is there to choose on, where the stage holds nothing out."""
+        if stage.validation:
+            seed = self.recipe.seed + self.split.index
+            return validation_part(
+                self.source.faces, self.split.train, stage.validation, seed=seed, by_subject=False
+            )
+        return self.split.train, self.split.test if self.protocol == "public" else None
+
+    def folder_of(self, stage: Stage) -> Path:
+        """Where a stage leaves checkpoint and history: the run's own folder for a single one."""
+        return self.folder if len(self.recipe.stages) == 1 else self.folder / stage.name
+
+
+def train_split(training: Training, resume: bool = False) -> list[Path]:
+    """Train all stages; the folders of weights, one for each head.
+
+    A run that was cut goes on from its last whole epoch, and gives the weights of one that was not.
+
+    Raises:
+        FerError: the folder holds a run, and it is not to go on (``resume``), or it is another's.
+    """
+    folders = weights_folders(training)
+    done: dict[str, nn.Module] = {}
+    for number, stage in enumerate(training.recipe.stages):
+        if not resume and (training.folder_of(stage) / CHECKPOINT_FILE).exists():
+            raise FerError(f"{training.folder} holds a run; expected --resume to go on with it, or "
+                           "another --out")  # fmt: skip
+        done[stage.name] = train_stage(training, number, done)
+    saved = all((folder / pretrained.CONFIG_FILE).exists() for folder in folders)
+    if distributed.rank() == 0 and not saved:
+        save_weights(training, done[training.recipe.stages[-1].name], folders)
+    return folders
+
+
+def weights_folders(training: Training) -> list[Path]:
+    """A folder for each of several heads, or the run's own for a single one."""
+    names = training.source.names
+    return [training.folder] if len(names) == 1 else [training.folder / name for name in names]
+
+
+def train_stage(training: Training, number: int, done: Mapping[str, nn.Module]) -> nn.Module:
+    """The trained network of one stage. done: those of earlier stages by name."""
+    recipe, source, stage = training.recipe, training.source, training.recipe.stages[number]
+    # The split's number counts in its seed: initial weights and the part held out differ from
+    # split to split. Stages draw apart.
+    seed = recipe.seed + training.split.index + 1000 * number
+    torch.manual_seed(seed)
+    model = make_model(stage, source, done)
+    preprocess = make_preprocess(model, source)
+    teachers = [teacher_of_stage(source, done[name]) if name in done
+                else teacher_of_weights(source, name, preprocess)
+                for name in stage.teachers]  # fmt: skip
+    train, held_out = training.positions(stage)
+    identity = {
+        **dataclasses.asdict(stage),
+        "heads": [dataclasses.asdict(head) for head in recipe.heads],
+        "seed": seed,
+        "data": f"{source.faces.name} {training.protocol} {training.split.name}, {len(train)}",
+        "init_digest": digest(model) if stage.init else "",
+        "teacher_digests": [digest(teacher) for teacher in teachers],
+    }
+    folder = training.folder_of(stage)
+    state = load_checkpoint(folder, identity)
+    if state is not None and state["finished"]:
+        model.load_state_dict(state["kept"])
+        return model
+    examples = make_examples(source, preprocess)
+    if stage.augment.detected:
+        examples = with_detected(examples, source, train, preprocess, training.cache)
+    task = make_task(model, stage, recipe, examples.sizes, teachers)
+    watched = None if held_out is None else examples.labelled(held_out)
+    if distributed.rank() == 0:
+        held = f", {len(watched)} to watch" if watched else ""
+        print(f"{training.split.name}, {stage.name}: {stage.model} on {len(train)} images{held}",
+              flush=True)  # fmt: skip
+    return fit(task, stage, examples.labelled(train), watched, folder, seed, identity,
+               training.device)  # fmt: skip
+
+
+def make_task(
+    model: nn.Module, stage: Stage, recipe: Recipe, sizes: Sequence[int],
+    teachers: Sequence[Teacher],
+) -> SupervisedTask:  # fmt: skip
+    heads = head_columns(recipe.heads, sizes)
+    if not teachers:
+        return SupervisedTask(model, heads)
+    return DistilledTask(model, heads, teachers, stage.teacher_share)
+
+
+def make_model(stage: Stage, source: Source, done: Mapping[str, nn.Module]) -> nn.Module:
+    """The stage's architecture for the classes of the source, with the weights it starts from."""
+    model = timm.create_model(stage.model, num_classes=source.num_classes, **stage.model_args)
+    if stage.init in done:
+        model.load_state_dict(done[stage.init].state_dict())
+    elif stage.init:
+        start_from(model, hub.load_model(stage.init), source.label_names)
+    return model
+
+
+def make_preprocess(model: nn.Module, source: Source) -> Preprocess:
+    """The model's preprocessing, and the alignment of the faces it is trained on."""
+    cfg = cast(Any, model).pretrained_cfg
+    return Preprocess.from_config({"pretrained_cfg": cfg, **alignment(source.faces.name)})
+
+
+def alignment(dataset_name: str) -> dict[str, Any]:
+    """How faces lie in the crops of a data set, for the root of config.json; empty if unmeasured.
+
+    ``python -m eval.studies.alignment`` measures it; see :class:`fer_cbam.preprocess.Preprocess`.
+    """
+    path = Path(fer_cbam.__file__).parent / "data" / "alignment.json"
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    return measured.get({"ferplus": "fer2013"}.get(dataset_name, dataset_name), {})
+
+
+def save_weights(training: Training, model: nn.Module, folders: Sequence[Path]) -> None:
+    """Write the weights of each head, and what they were trained on, so that evaluation can refuse
+    to leak."""
+    source = training.source
+    rows, _ = training.positions(training.recipe.stages[-1])
+    some_label = np.concatenate([targets[rows] for targets in source.targets], 1).sum(1) > 0
+    recipe = {k: v for k, v in dataclasses.asdict(training.recipe).items() if k != "release"}
+    for i, folder in enumerate(folders):
+        record = {
+            "data": source.names[i],
+            "protocol": training.protocol,
+            "split": training.split.name,
+            "recipe": recipe,
+            "versions": {"torch": torch.__version__, "timm": timm.__version__},
+            "images": int(some_label.sum()),
+            "prior": label_prior(source.targets[i][rows], source.label_names[i]),
+        }
+        extra = {**alignment(source.faces.name), "training": record}
+        single = one_head(model, classifier_rows(source, i))
+        hub.save_model(single, folder, source.label_names[i], extra)
+
+
+def label_prior(targets: np.ndarray, label_names: Sequence[str]) -> dict[str, float]:
+    """Share of each label among the labelled rows of targets ``(N, K)``."""
+    shares = targets.sum(0) / targets.sum()
+    return {name: round(float(share), 6) for name, share in zip(label_names, shares, strict=True)}
