@@ -1,7 +1,7 @@
 """What a 640x480 frame with one face costs, step by step, one thread.
 
     python -m benchmarks.frame [--weights SOURCE] [--backend onnx] [--max-side 320] [--rounds 100]
-        [--report reports/speed/frame/speed.json]
+        [--report reports/speed/frame.json]
 
 From pixels to label: detection, alignment, network. The network gives the maps as well; the
 explanation is what it costs to turn two of them into pictures of the crop's size. Drawing is the
@@ -24,6 +24,7 @@ import numpy as np
 
 import fer_cbam
 from benchmarks import report
+from eval.records import metric_records
 from fer_cbam import EmotionRecognizer
 from fer_cbam.backends.base import BACKENDS
 from fer_cbam.detect import face_detector
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="finest search for faces: 320 as for the webcam, 4096 as for photographs",
     )  # fmt: skip
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--report", type=Path, help="speed.json to write as well")
+    parser.add_argument("--report", type=Path, help="JSON to write as well")
     args = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     detector = face_detector(args.backend, args.max_side)
@@ -108,11 +109,11 @@ def main(argv: Sequence[str] | None = None) -> None:
           f"one thread, median of {args.rounds} frames")  # fmt: skip
     print(table(clock.median))
     if args.report:
-        architecture = recognizer.backend.config["architecture"]
-        key = f"frame.{WIDTH}x{HEIGHT}.{architecture}.{args.backend}"
-        speed = {key: {f"{name.replace(' ', '_')}_milliseconds": ms
-                       for name, ms in whole(clock.median).items()}}  # fmt: skip
-        report.write(args.report, "benchmarks.frame", arguments, args.rounds, speed)
+        times = {f"{name.replace(' ', '_')}_milliseconds": ms
+                 for name, ms in whole(clock.median).items()}  # fmt: skip
+        records = metric_records(times, weights=recognizer.name, option=args.backend,
+                                 condition=f"{WIDTH}x{HEIGHT}", n=args.rounds)  # fmt: skip
+        report.write(args.report, "frame", "benchmarks.frame", arguments, records)
 
 
 def whole(median: Callable[[str], float]) -> dict[str, float]:

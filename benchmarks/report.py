@@ -1,13 +1,13 @@
-"""A benchmark's times as a committed report, from which README takes them."""
+"""A benchmark's times as a report like all others."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from eval.report import dumps, provenance
+from eval.records import Record, provenance, write_report
 
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -20,18 +20,13 @@ def processor() -> str:
 
 
 def write(
-    path: Path,
-    module: str,
-    arguments: Sequence[str],
-    rounds: int,
-    speed: Mapping[str, Mapping[str, float]],
+    path: Path, study: str, module: str, arguments: Sequence[str], times: Iterable[Record]
 ) -> None:
-    """Write ``speed.json``, which `eval.docs.summary` collects.
+    """Write times of one thread.
 
-    speed: ``<what>.<how many>.<architecture>.<way>`` -> metric -> value, such as milliseconds.
+    times: records with the runtime as their ``option``, what was timed as their ``condition``, and
+    rounds as their ``n``.
     """
-    content = provenance(module, arguments)
-    content["versions"]["onnxruntime"] = metadata.version("onnxruntime")
-    content |= {"processor": processor(), "threads": 1, "n": rounds, "speed": speed}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(dumps(content), encoding="utf-8")
+    command = provenance(module, arguments)
+    command["versions"]["onnxruntime"] = metadata.version("onnxruntime")
+    write_report(path, study, command, times, processor=processor(), threads=1)

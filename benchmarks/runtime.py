@@ -2,7 +2,7 @@
 
     fer-cbam export --weights NAME --data fer2013.csv --out exported/     # for int8
     python -m benchmarks.runtime [--weights NAME] [--exported exported/] [--rounds 50]
-        [--report reports/speed/<arch>/speed.json]
+        [--report reports/speed/<weights>.json]
 
 Each round times every way once, in turn, so that a machine whose speed drifts treats all alike; the
 table gives medians and how many times faster than torch that is. Every way gives logits, embedding
@@ -19,6 +19,8 @@ from pathlib import Path
 import torch
 
 from benchmarks import report
+from eval.predict import weights_name
+from eval.records import record
 from fer_cbam.backends.base import Backend
 from fer_cbam.backends.onnx import OnnxBackend
 from fer_cbam.backends.torch import TorchBackend
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--exported", type=Path, help="folder of fer-cbam export, for int8")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--report", type=Path, help="speed.json to write as well")
+    parser.add_argument("--report", type=Path, help="JSON to write as well")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     loaded = load_model(args.weights)
@@ -46,15 +48,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{args.weights}, one thread, median of {args.rounds} rounds")
     print("| ms a face | " + " | ".join(backends) + " |")
     print("| --- |" + " ---: |" * len(backends))
-    speed: dict[str, dict[str, float]] = {}
+    records = []
     for batch in args.batches:
         times = milliseconds(backends, batch, args.rounds)
         print(row(f"batch {batch}", times))
-        for way, ms in times.items():
-            key = f"faces.batch_{batch}.{loaded.config['architecture']}.{way}"
-            speed[key] = {"milliseconds": ms}
+        records += [
+            record("milliseconds", ms, weights=weights_name(loaded), option=way,
+                   condition=f"batch {batch}", n=args.rounds)
+            for way, ms in times.items()
+        ]  # fmt: skip
     if args.report:
-        report.write(args.report, "benchmarks.runtime", arguments, args.rounds, speed)
+        report.write(args.report, "speed", "benchmarks.runtime", arguments, records)
 
 
 def row(what: str, times: Mapping[str, float]) -> str:

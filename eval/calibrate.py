@@ -19,7 +19,6 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +26,8 @@ import pandas as pd
 from eval import metrics as m
 from eval import table
 from eval.predict import Job, jobs, predict, weights_sha256
-from eval.report import dumps, measure, provenance
+from eval.records import Record, metric_records, provenance, write_report
+from eval.report import measure
 from eval.table import Scored, scored
 from fer_cbam import data, pretrained
 from fer_cbam.decide import softmax
@@ -35,7 +35,8 @@ from fer_cbam.errors import DataError, FerError, WeightsError
 
 PROTOCOL = "public"
 ACCURACY = 0.9  # of the answers, where the weights give one
-REPORT_FILE = "calibration.json"
+STUDY = "calibration"
+REPORT_FILE = f"{STUDY}.json"
 KEYS = ("temperature", "uncertain_below")  # of config.json, what calibration writes
 _RANGE = (0.05, 20.0)  # of temperatures
 _SHOWN = ("accuracy", "log_loss", "brier", "ece", "coverage", "selective_accuracy")
@@ -116,26 +117,36 @@ def with_values(predictions: pd.DataFrame, temperature: float, uncertain_below: 
     return scored(changed)
 
 
-def summarise(predictions: pd.DataFrame, values: dict[str, float]) -> dict[str, Any]:
-    """What the values change on the images that chose them."""
-    before, after = with_values(predictions, 1.0, 0.0), with_values(predictions, **values)
-    sides = {"before": before, "after": after}
+def sides_of(predictions: pd.DataFrame, values: dict[str, float]) -> dict[str, Scored]:
+    """The images that chose the values, before and after."""
     return {
-        **{key: predictions.attrs[key] for key in ("data", "protocol", "weights", "option")},
-        "n": len(predictions),
-        **values,
-        "accuracy_wanted": ACCURACY,
-        **{
-            name: {key: float(value) for key, value in measure(s).items() if key in _SHOWN}
-            for name, s in sides.items()
-        },
-        "reliability": {
-            name: dict(zip(("n", "confidence", "accuracy"),
-                           (part.tolist() for part in m.reliability_bins(s.confidence, s.correct)),
-                           strict=True))
-            for name, s in sides.items()
-        },
-    }  # fmt: skip
+        "before": with_values(predictions, 1.0, 0.0),
+        "after": with_values(predictions, **values),
+    }
+
+
+def records_of(
+    predictions: pd.DataFrame, values: dict[str, float], sides: dict[str, Scored]
+) -> list[Record]:
+    """The values, and what they change; the side is the condition."""
+    of = {key: predictions.attrs[key] for key in ("data", "protocol", "weights", "option")}
+    of["n"] = len(predictions)
+    records = list(metric_records(values, **of))
+    for name, side in sides.items():
+        measured = measure(side)
+        shown = {key: float(measured[key]) for key in _SHOWN}
+        records += metric_records(shown, condition=name, **of)
+    return records
+
+
+def reliability_table(sides: dict[str, Scored]) -> dict[str, dict[str, list[float]]]:
+    """Images, mean confidence and accuracy of each bin of confidence, before and after."""
+    bins = {name: m.reliability_bins(s.confidence, s.correct) for name, s in sides.items()}
+    columns = ("n", "confidence", "accuracy")
+    return {
+        name: {column: part.tolist() for column, part in zip(columns, parts, strict=True)}
+        for name, parts in bins.items()
+    }
 
 
 def store(job: Job, values: dict[str, float]) -> None:
@@ -172,17 +183,20 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise WeightsError(f"{args.weights}: {len(pairs)} sets of weights; expected one")
         predictions = predict(pairs, dataset, PROTOCOL)
         values = calibrate(predictions)
-        result = summarise(predictions, values)
+        sides = sides_of(predictions, values)
         store(pairs[0], values)
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
-    args.out.mkdir(parents=True, exist_ok=True)
-    content = {**provenance("eval.calibrate", arguments),
-               "weights_sha256": weights_sha256(pairs), **result}  # fmt: skip
-    (args.out / REPORT_FILE).write_text(dumps(content), encoding="utf-8")
+    records = records_of(predictions, values, sides)
+    write_report(
+        args.out / REPORT_FILE, STUDY, provenance("eval.calibrate", arguments), records,
+        weights_sha256=weights_sha256(pairs), accuracy_wanted=ACCURACY,
+        reliability=reliability_table(sides),
+    )  # fmt: skip
     print(f"temperature {values['temperature']}, uncertain below {values['uncertain_below']}")
-    for name in ("before", "after"):
-        print(f"  {name:7}" + "".join(f"{k} {float(v):.4f}  " for k, v in result[name].items()))
+    for name in sides:
+        shown = [r for r in records if r.get("condition") == name]
+        print(f"  {name:7}" + "".join(f"{r['metric']} {r['value']:.4f}  " for r in shown))
 
 
 if __name__ == "__main__":

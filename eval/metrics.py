@@ -230,20 +230,20 @@ def confidence_bins(confidence: np.ndarray, bins: int = ECE_BINS) -> np.ndarray:
     return np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
 
 
-def coverage(spoken: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Share of samples that are answered, ``()`` or ``(R,)``; spoken: bool ``(N,)``."""
-    return _sample_mean(spoken.astype(np.float64), weights)
+def coverage(answered: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Share of samples that are answered, ``()`` or ``(R,)``; answered: bool ``(N,)``."""
+    return _sample_mean(answered.astype(np.float64), weights)
 
 
 def selective_accuracy(
-    correct: np.ndarray, spoken: np.ndarray, weights: np.ndarray | None = None
+    correct: np.ndarray, answered: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
     """Accuracy among the samples that are answered; NaN where none is.
 
     El-Yaniv and Wiener, JMLR 11, 2010: with `coverage` the two axes of a risk-coverage curve.
     """
-    hits = _sample_mean((correct & spoken).astype(np.float64), weights)
-    return _ratio(hits, coverage(spoken, weights))
+    hits = _sample_mean((correct & answered).astype(np.float64), weights)
+    return _ratio(hits, coverage(answered, weights))
 
 
 def ece(

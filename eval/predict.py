@@ -188,14 +188,9 @@ def _train_side(dataset: Dataset, training: Mapping[str, Any], trained: str) -> 
     return own[0]
 
 
-def weights_name(job: Job, dataset: Dataset) -> str:
-    """Short name for reports: the architecture, and the training data where it is not the tested.
-
-    ``fer_cbam_paper``, or ``fer_cbam_paper-ckplus48`` for weights of CK+48 tested on FER2013.
-    """
-    trained_on = training_record(job.backend)["data"]
-    name = str(job.backend.config["architecture"])
-    return name if trained_on == dataset.name else f"{name}-{trained_on}"
+def weights_name(weights: Backend | LoadedModel) -> str:
+    """Name for reports: ``<architecture>.<training data>``, such as ``fer_cbam_paper.ckplus48``."""
+    return f"{weights.config['architecture']}.{training_record(weights)['data']}"
 
 
 def temperature(backend: Backend) -> float:
@@ -254,7 +249,7 @@ def predict(
             table.rows(dataset, job.split.test, job.split.name, logits, job.backend.label_names,
                        temperature(job.backend), uncertain_below(job.backend))
         )  # fmt: skip
-    name = name or weights_name(pairs[0], dataset)
+    name = name or weights_name(pairs[0].backend)
     return _combined(parts, pairs, dataset, protocol, name, option)
 
 

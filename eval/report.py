@@ -1,4 +1,4 @@
-"""A table of predictions -> every number, with its interval, as JSON that is easy to compare.
+"""A table of predictions -> every number, with its interval.
 
 Where each image is predicted once (one split, or the folds of a cross-validation), the splits are
 pooled, except for AUC and AP: those rank images, and scores of networks that were trained apart do
@@ -15,41 +15,25 @@ it is given where there are any.
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import shlex
-from collections.abc import Sequence
-from datetime import datetime, timezone
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-import fer_cbam
 from eval import metrics as m
 from eval.bootstrap import LEVEL, RESAMPLES, bootstrap
+from eval.records import Record, metric_records
 from eval.table import Scored, scored
 from fer_cbam.errors import DataError
 
+STUDY = "evaluation"  # of reports: methods measured by a protocol of a data set
 PER_CLASS = ("precision", "recall", "f1", "auc", "ap")
 FROM_PROBABILITIES = (
     "log_loss", "brier", "ece", "log_loss_uncalibrated", "brier_uncalibrated", "ece_uncalibrated",
     "coverage", "selective_accuracy",
 )  # fmt: skip
 WITHOUT_TWINS = "_without_twins"
-DECIMALS = 6
-PACKAGES = (
-    "torch",
-    "timm",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "scikit-image",
-    "opencv-python-headless",
-)
 
 
 def measure(s: Scored, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -79,8 +63,8 @@ def measure(s: Scored, weights: np.ndarray | None = None) -> dict[str, np.ndarra
         "log_loss_uncalibrated": m.log_loss(s.targets, s.raw_probs, weights),
         "brier_uncalibrated": m.brier(s.targets, s.raw_probs, weights),
         "ece_uncalibrated": m.ece(s.raw_probs.max(1), s.correct, weights),
-        "coverage": m.coverage(s.spoken, weights),
-        "selective_accuracy": m.selective_accuracy(s.correct, s.spoken, weights),
+        "coverage": m.coverage(s.answered, weights),
+        "selective_accuracy": m.selective_accuracy(s.correct, s.answered, weights),
         **_without_twins(s, weights),
     }
     for name in PER_CLASS:
@@ -129,7 +113,7 @@ def _mean_over(
 
 
 def report(table: pd.DataFrame, n_resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
-    """Everything that is said of a table, without figures. See :func:`dumps` for the format.
+    """Everything that is said of a table, without figures; :func:`report_records` for writing.
 
     Raises:
         DataError: an empty table, or one in which a split predicts an image twice.
@@ -211,67 +195,13 @@ def _layout(
     }
 
 
-def provenance(module: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """How a report was made: command, versions, date (UTC).
-
-    arguments: as given on the command line. Places outside the project are private to a machine, so
-    paths lose them: a file under ``$FER_CBAM_DATA`` is written so, any other by its name alone.
-    """
-    versions = {"fer_cbam": fer_cbam.__version__, "python": platform.python_version()}
-    versions |= {name: metadata.version(name) for name in PACKAGES}
-    words = " ".join(_public(word) for word in arguments)
-    return {
-        "command": f"python -m {module} {words}".rstrip(),
-        "versions": versions,
-        "date": datetime.now(timezone.utc).date().isoformat(),
-    }
+def report_records(result: Mapping[str, Any]) -> Iterator[Record]:
+    """What `report` gives, as records; classes are their groups."""
+    counts = {k: result[k] for k in ("images", "subjects", "twins", "sequence_overlap")}
+    common = {k: result[k] for k in ("data", "protocol", "weights", "option", "n")}
+    yield from metric_records({**result["metrics"], **counts}, result["classes"], **common)
 
 
-def _public(word: str) -> str:
-    """A word of a command line without any place of this machine."""
-    path = Path(word)
-    if not path.is_absolute():
-        return shlex.quote(path.name if ".." in path.parts else word)
-    data = os.environ.get("FER_CBAM_DATA")
-    if data and path.resolve().is_relative_to(Path(data).resolve()):
-        inside = path.resolve().relative_to(Path(data).resolve())
-        return f'"$FER_CBAM_DATA/{inside}"'
-    if path.is_relative_to(Path.cwd()):
-        return shlex.quote(str(path.relative_to(Path.cwd())))
-    return shlex.quote(path.name)
-
-
-def dumps(value: Any) -> str:
-    """JSON with 6 decimals, null for NaN, and one line for each innermost list or object."""
-    return _dump(value, "") + "\n"
-
-
-def _dump(value: Any, indent: str) -> str:
-    if not isinstance(value, dict | list | tuple) or _flat(value):
-        return json.dumps(_plain(value), ensure_ascii=False)
-    inner = indent + " "
-    if isinstance(value, dict):
-        items = [f"{json.dumps(str(k))}: {_dump(v, inner)}" for k, v in value.items()]
-        left, right = "{", "}"
-    else:
-        items = [_dump(v, inner) for v in value]
-        left, right = "[", "]"
-    return f"{left}\n{inner}" + f",\n{inner}".join(items) + f"\n{indent}{right}"
-
-
-def _flat(value: dict | list | tuple) -> bool:
-    inside = value.values() if isinstance(value, dict) else value
-    return not any(isinstance(v, dict | list | tuple) for v in inside)
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars -> Python's, floats rounded, NaN -> None."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return None if np.isnan(value) else round(value, DECIMALS)
-    return value
+def splits_table(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Predictions and accuracy of each split of what `report` gives, for figures and checks."""
+    return [{"split": name, **entry} for name, entry in result["splits"].items()]

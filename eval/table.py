@@ -125,8 +125,8 @@ class Scored:
 
     label_names: of the data set (the first K), then those that only the model knows. targets, preds
     int64 ``(N,)``, positions in label_names. probs float64 ``(N, L)``; a column of zeros for an
-    emotion that the model does not know; raw_probs the same at temperature 1. spoken bool ``(N,)``:
-    the confidence is high enough for an answer. twin bool ``(N,)``, see the column.
+    emotion that the model does not know; raw_probs the same at temperature 1. answered bool
+    ``(N,)``: the confidence is high enough for an answer. twin bool ``(N,)``, see the column.
     """
 
     label_names: tuple[str, ...]
@@ -135,7 +135,7 @@ class Scored:
     preds: np.ndarray
     probs: np.ndarray
     raw_probs: np.ndarray
-    spoken: np.ndarray
+    answered: np.ndarray
     twin: np.ndarray
 
     @property
@@ -174,6 +174,6 @@ def scored(table: pd.DataFrame) -> Scored:
     raw[:, columns] = softmax(logits)
     position = {name: i for i, name in enumerate(labels)}
     targets = table["target"].map(position).to_numpy(np.int64)
-    spoken = probs.max(1) >= table["uncertain_below"].to_numpy()
+    answered = probs.max(1) >= table["uncertain_below"].to_numpy()
     preds, twin = columns[logits.argmax(1)], table["twin"].to_numpy(bool)
-    return Scored(labels, len(data_labels), targets, preds, probs, raw, spoken, twin)
+    return Scored(labels, len(data_labels), targets, preds, probs, raw, answered, twin)

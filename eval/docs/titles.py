@@ -1,14 +1,9 @@
-"""How data sets, protocols and methods are written for people, in figures and tables."""
+"""How methods, options and conditions are written for people."""
 
 from __future__ import annotations
 
-DATA = {"ckplus48": "CK+48", "fer2013": "FER2013", "ferplus": "FER+", "folder": "image folder"}
-PROTOCOLS = {
-    "paper": "random 80/20",
-    "subject10": "10 folds, subjects apart",
-    "public": "PublicTest",
-    "private": "PrivateTest",
-}
+from fer_cbam.data.titles import DATA, PROTOCOLS
+
 METHODS = {
     "majority": "majority class",
     "nn1_pixels": "1-nearest-neighbour on pixels",
@@ -22,8 +17,19 @@ OPTIONS = {
     "tencrop": ", ten crops",
     "ensemble": ", ensemble",
 }
+RUNTIMES = {"torch": "torch", "onnx": "ONNX Runtime", "onnx-int8": "int8"}
 
 
 def method(weights: str) -> str:
     """A baseline's title, or the name of the weights as code."""
     return METHODS.get(weights, f"`{weights}`")
+
+
+def data(name: str) -> str:
+    """A data set's title, or its name."""
+    return DATA.get(name, name)
+
+
+def protocol(name: str) -> str:
+    """A protocol's title, or its name."""
+    return PROTOCOLS.get(name, name)

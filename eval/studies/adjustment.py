@@ -33,7 +33,8 @@ from eval import metrics as m
 from eval import table
 from eval.bootstrap import resample, units
 from eval.predict import jobs, predict, training_record, weights_sha256
-from eval.report import dumps, measure, provenance
+from eval.records import Record, metric_records, provenance, record, write_report
+from eval.report import measure
 from eval.table import scored
 from fer_cbam import data
 from fer_cbam.errors import DataError, FerError, WeightsError
@@ -41,7 +42,9 @@ from fer_cbam.prior import Offset, balance_offset, log_prior, logit_offset
 
 PROTOCOL = "public"
 STRANGER_PROTOCOL = "subject10"  # every image once
-REPORT_FILE = "adjustment.json"
+STUDY = CONDITION = "balance"
+REPORT_FILE = f"{STUDY}.json"
+PROPOSED = "proposed_balance"  # the least within a standard error of the best
 DRAWS = 1000
 BALANCES = tuple(round(0.05 * i, 2) for i in range(21))
 SHOWN = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -101,22 +104,29 @@ def proposed(
     ), error
 
 
-def reports(name: str, of: Mapping[str, str], n: int, found: Mapping[float, Any]) -> dict[str, Any]:
-    """Entries for the summary, one for each balance of ``SHOWN``."""
-    entries = {}
-    for balance in SHOWN:
-        values = found[balance]
-        entries[f"{name} balance {balance:g}"] = {
-            **of, "option": f"balance_{round(100 * balance)}", "n": n, "sequence_overlap": None,
-            "metrics": {metric: {"value": values[metric], "low": None, "high": None}
-                        for metric in ("accuracy", "balanced_accuracy")},
-            "classes": {label: {"recall": {"value": recall, "low": None, "high": None}}
-                        for label, recall in values["recall"].items()},
-        }  # fmt: skip
-    return entries
+def records_of(
+    of: Mapping[str, Any], found: Mapping[float, Mapping[str, Any]], home: bool
+) -> list[Record]:
+    """Accuracies at each balance, and recalls at those of ``SHOWN``; elsewhere only those.
+
+    of: fields of all records. found: as `sweep` gives it. home: of the data that was trained on.
+    """
+    records: list[Record] = []
+    for balance, values in found.items():
+        metrics = {key: value for key, value in values.items() if key != "recall"}
+        classes = {label: {"recall": recall} for label, recall in values["recall"].items()}
+        if home or balance in SHOWN:
+            records += metric_records(
+                metrics,
+                classes if balance in SHOWN else None,
+                condition=f"{CONDITION} {balance:g}",
+                **of,
+            )
+    return records
 
 
-def run(args: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
+def run(args: argparse.Namespace) -> tuple[dict[str, str], list[Record]]:
+    """SHA-256 of the weights, and what is reported."""
     dataset = data.load(args.data, votes=args.votes)
     pairs = jobs(str(args.weights), dataset, PROTOCOL)
     if len(pairs) != 1:
@@ -124,11 +134,7 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
     loaded = pairs[0].backend
     prior = log_prior(training_record(loaded), loaded.label_names)
     carried = logit_offset(loaded.config, loaded.label_names)
-    content = {
-        **provenance("eval.studies.adjustment", arguments),
-        "weights_sha256": weights_sha256(pairs),
-    }
-    entries: dict[str, Any] = {}
+    records: list[Record] = []
     asked = [(dataset, PROTOCOL)]
     if args.stranger:
         stranger = data.load(args.stranger)
@@ -139,13 +145,13 @@ def run(args: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
         own = jobs(str(args.weights), faces, protocol)
         predictions = adjusted(predict(own, faces, protocol), carried, -1)
         found = sweep(predictions, prior)
+        of = {key: predictions.attrs[key] for key in ("data", "protocol", "weights", "option")}
+        of["n"] = len(predictions)
         if faces is dataset:
-            content["balance"], content["standard_error"] = proposed(found, predictions, prior)
-            content["balances"] = {f"{b:g}": {k: v for k, v in values.items() if k != "recall"}
-                                   for b, values in found.items()}  # fmt: skip
-        of = {key: predictions.attrs[key] for key in ("data", "protocol", "weights")}
-        entries |= reports(faces.name, of, len(predictions), found)
-    return {**content, "reports": entries}
+            least, error = proposed(found, predictions, prior)
+            records += [record(PROPOSED, least, **of), record("standard_error", error, **of)]
+        records += records_of(of, found, faces is dataset)
+    return weights_sha256(pairs), records
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -161,16 +167,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(arguments)
     try:
-        content = run(args, arguments)
+        sha256, records = run(args)
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / REPORT_FILE).write_text(dumps(content), encoding="utf-8")
-    for name, entry in content["reports"].items():
-        print(
-            f"{name:26}" + "".join(f"  {k} {v['value']:.4f}" for k, v in entry["metrics"].items())
-        )
-    print(f"balance {content['balance']:g} is within a standard error of the best")
+    command = provenance("eval.studies.adjustment", arguments)
+    write_report(args.out / REPORT_FILE, STUDY, command, records, weights_sha256=sha256)
+    for r in records:
+        if "group" not in r:
+            place = f"{r['data']} {r.get('condition', '')}"
+            print(f"{place:26}  {r['metric']} {r['value']:.4f}")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from eval.predict import Job, jobs, predict_logits
-from eval.report import dumps, provenance
+from eval.records import dumps, provenance
 from fer_cbam import data
 from fer_cbam.data import Dataset
 from fer_cbam.data.protocols import PROTOCOLS, Split, protocol_splits

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from eval import table
-from eval.report import dumps, provenance, report
+from eval.records import Record, provenance, write_report
+from eval.report import STUDY, report, report_records, splits_table
 from fer_cbam import data
 from fer_cbam.data import Dataset
 from fer_cbam.data.protocols import Split, protocol_splits
@@ -172,22 +173,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         dataset = data.load(args.data, votes=args.votes)
         splits = protocol_splits(dataset, args.protocol)
-        reports = {}
+        records: list[Record] = []
+        splits_of = {}
         for baseline in BASELINES:
             result = report(predict(baseline, dataset, splits, args.protocol))
-            reports[baseline.name] = {"settings": baseline.settings, **result}
-            print(
-                f"{baseline.name:12} accuracy {result['metrics']['accuracy']['value']:.4f}",
-                flush=True,
-            )
+            records += report_records(result)
+            splits_of[baseline.name] = splits_table(result)
+            accuracy = result["metrics"]["accuracy"]["value"]
+            print(f"{baseline.name:12} accuracy {accuracy:.4f}", flush=True)
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
-    args.out.mkdir(parents=True, exist_ok=True)
-    content = {
-        **provenance("eval.studies.baselines", sys.argv[1:] if argv is None else argv),
-        "baselines": reports,
-    }
-    (args.out / BASELINES_FILE).write_text(dumps(content), encoding="utf-8")
+    write_report(
+        args.out / BASELINES_FILE, STUDY,
+        provenance("eval.studies.baselines", sys.argv[1:] if argv is None else argv), records,
+        value=result["value"], interval=result["interval"],
+        settings={baseline.name: baseline.settings for baseline in BASELINES}, splits=splits_of,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from eval import metrics as m
 from eval.bootstrap import LEVEL, RESAMPLES, bootstrap
 from eval.predict import Job, jobs, predict_logits, weights_name, weights_sha256
-from eval.report import dumps, provenance
+from eval.records import metric_records, provenance, write_report
 from eval.studies.alignment import View, as_rgb, embed, find
 from fer_cbam import data
 from fer_cbam.data import Dataset
@@ -34,8 +34,8 @@ from fer_cbam.data.protocols import PROTOCOLS
 from fer_cbam.detect import FaceDetector, face_detector
 from fer_cbam.errors import FerError, WeightsError
 
-REPORT_FILE = "camera.json"
-PREFIX = "camera_"
+STUDY = "camera"
+REPORT_FILE = f"{STUDY}.json"
 SIZE = 96  # pixels of a pasted face's side, unless the condition says another
 PHOTONS = 1000  # of a white pixel in good light: a small sensor at a short exposure
 MISSED = -1  # a prediction that is no class
@@ -145,7 +145,6 @@ def measure(dataset: Dataset, index: np.ndarray, preds: Sequence[str | None]) ->
     return {
         "n": len(index),
         "interval": f"{LEVEL:g} % percentile bootstrap, {RESAMPLES} resamples, seed 0",
-        "sequence_overlap": None,
         "metrics": dict(zip(keys, entries, strict=False)),
         "classes": {label: {"support": int((targets == i).sum()), "recall": entries[len(keys) + i]}
                     for i, label in enumerate(names)},
@@ -196,14 +195,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     of = {"data": dataset.name, "protocol": args.protocol,
-          "weights": weights_name(pairs[0], dataset)}  # fmt: skip
-    content = {
-        **provenance("eval.studies.camera_frames", arguments),
-        "weights_sha256": weights_sha256(pairs),
-        "reports": {name: {**of, "option": PREFIX + name, **r} for name, r in reports.items()},
-    }
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / REPORT_FILE).write_text(dumps(content), encoding="utf-8")
+          "weights": weights_name(pairs[0].backend), "option": "plain"}  # fmt: skip
+    records = [
+        record
+        for name, r in reports.items()
+        for record in metric_records(r["metrics"], r["classes"], condition=name, n=r["n"], **of)
+    ]
+    write_report(
+        args.out / REPORT_FILE, STUDY, provenance("eval.studies.camera_frames", arguments), records,
+        weights_sha256=weights_sha256(pairs), interval=reports["as_is"]["interval"],
+    )  # fmt: skip
     for name, result in reports.items():
         values = "  ".join(f"{k} {v['value']:.4f}" for k, v in result["metrics"].items())
         print(f"  {name:14} {values}")

@@ -13,7 +13,6 @@ of a sharpness-aware run count one and a half times, for half of each batch is p
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,13 +22,15 @@ import pandas as pd
 import torch
 from torch import nn
 
+from eval.docs.records import read_report
 from eval.history import read_history
-from eval.predict import training_record
-from eval.report import dumps, provenance
+from eval.predict import training_record, weights_name
+from eval.records import metric_records, provenance, write_report
 from fer_cbam.errors import DataError, FerError, WeightsError
 from fer_cbam.hub import load_model
 
-REPORT_FILE = "cost.json"
+STUDY = "cost"
+REPORT_FILE = f"{STUDY}.json"
 # Multiply-adds by which networks may differ and be one: a label in a classifier is a few hundred.
 LABELS_MILLIONS = 0.01
 NOTHING: Mapping[str, float] = {"epochs": 0, "images_seen": 0, "core_hours": 0.0}
@@ -79,9 +80,9 @@ def read_counts(path: Path, operations: int) -> Mapping[str, float]:
         DataError: it cannot be read, or is of another network.
     """
     try:
-        counts = json.loads(path.read_text(encoding="utf-8"))["counts"]
+        counts = {record["metric"]: record["value"] for record in read_report(path)["records"]}
         found = {name: counts[name] for name in (*NOTHING, "multiply_adds_millions")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
         raise DataError(f"{path}: not a report of eval.studies.cost ({error!r})") from error
     if abs(found["multiply_adds_millions"] - operations / 1e6) > LABELS_MILLIONS:
         raise DataError(f"{path}: {found['multiply_adds_millions']} million multiply-adds; "
@@ -136,13 +137,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     counts = training_cost(history, images, operations, before)
-    content = {
-        **provenance("eval.studies.cost", arguments),
-        "data": record["data"], "protocol": "training",
-        "weights": loaded.config["architecture"], "n": images, "counts": counts,
-    }  # fmt: skip
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / REPORT_FILE).write_text(dumps(content), encoding="utf-8")
+    records = metric_records(
+        counts, data=record["data"], protocol="training", weights=weights_name(loaded), n=images
+    )
+    write_report(args.out / REPORT_FILE, STUDY, provenance("eval.studies.cost", arguments), records)
     print("  ".join(f"{name} {value:,.4g}" for name, value in counts.items()))
 
 

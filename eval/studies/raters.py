@@ -21,14 +21,15 @@ import pandas as pd
 
 from eval import metrics as m
 from eval.bootstrap import LEVEL, RESAMPLES, bootstrap
-from eval.report import dumps, provenance
+from eval.records import metric_records, provenance, write_report
+from eval.report import STUDY
 from fer_cbam.data import ferplus
 from fer_cbam.data.files import open_files
 from fer_cbam.errors import DataError, FerError
 from fer_cbam.labels import FERPLUS_COLUMNS
 
 NAME = "one_rater"
-REPORT_FILE = "raters.json"
+REPORT_FILE = f"{NAME}.json"
 SPLITS = {"public": "PublicTest", "private": "PrivateTest"}
 EMOTIONS = FERPLUS_COLUMNS[:8]
 METRICS = ("accuracy", "balanced_accuracy")
@@ -80,7 +81,6 @@ def agreement(votes: Sequence[tuple[str, Sequence[int]]]) -> dict[str, Any]:
     return {
         "n": len(kept),
         "interval": f"{LEVEL:g} % percentile bootstrap, {RESAMPLES} resamples of images, seed 0",
-        "sequence_overlap": None,
         "metrics": dict(zip(METRICS, entries, strict=False)),
         "classes": {label: {"recall": entry} for label, entry in
                     zip(EMOTIONS, entries[len(METRICS):], strict=True)},
@@ -108,9 +108,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     of = {"data": "ferplus", "protocol": args.protocol, "weights": NAME, "option": "plain"}
-    args.out.mkdir(parents=True, exist_ok=True)
-    content = {**provenance("eval.studies.raters", arguments), "reports": {NAME: {**of, **result}}}
-    (args.out / REPORT_FILE).write_text(dumps(content), encoding="utf-8")
+    write_report(
+        args.out / REPORT_FILE, STUDY, provenance("eval.studies.raters", arguments),
+        metric_records(result["metrics"], result["classes"], n=result["n"], **of),
+        interval=result["interval"],
+    )  # fmt: skip
     print(f"{NAME} on {result['n']:,} images of {wanted}")
     for name, entry in result["metrics"].items():
         print(f"  {name:18} {entry['value']:.4f} ({entry['low']:.4f} to {entry['high']:.4f})")

@@ -30,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from eval.report import dumps, provenance
+from eval.records import dumps, metric_records, provenance, write_report
 from fer_cbam import data
 from fer_cbam.data import Dataset
 from fer_cbam.data.fer2013 import SPLITS
@@ -217,10 +217,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = count(dataset, groups)
     args.out.write_text(dumps({"rows": len(dataset), "groups": groups}), encoding="utf-8")
     if args.report:
-        args.report.parent.mkdir(parents=True, exist_ok=True)
-        of = {"data": dataset.name, "protocol": "all", "weights": "twins", "n": len(dataset)}
-        content = {**provenance("eval.studies.twins", arguments), **of, "counts": counts}
-        args.report.write_text(dumps(content), encoding="utf-8")
+        records = metric_records(counts, data=dataset.name, n=len(dataset))
+        command = provenance("eval.studies.twins", arguments)
+        write_report(args.report, "twins", command, records)
     for name, value in counts.items():
         print(f"{name:38} {value:,.4g}" if isinstance(value, float) else f"{name:38} {value:,}")
 

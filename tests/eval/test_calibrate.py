@@ -12,6 +12,7 @@ from sklearn.calibration import calibration_curve
 from eval import calibrate as c
 from eval import metrics as m
 from eval import report as r
+from eval.docs.records import load, one, select
 from eval.table import scored
 from fer_cbam import hub, pretrained
 from fer_cbam.errors import DataError
@@ -72,11 +73,11 @@ def test_silence_is_as_short_as_it_may_be():
 
 def test_coverage_and_accuracy_of_answers():
     correct = np.array([True, True, False, False])
-    spoken = np.array([True, False, True, False])
+    answered = np.array([True, False, True, False])
     weights = np.array([[1.0, 3.0], [1, 0], [1, 1], [1, 0]])
-    assert m.coverage(spoken) == 0.5
-    np.testing.assert_allclose(m.coverage(spoken, weights), [0.5, 1.0])
-    np.testing.assert_allclose(m.selective_accuracy(correct, spoken, weights), [0.5, 0.75])
+    assert m.coverage(answered) == 0.5
+    np.testing.assert_allclose(m.coverage(answered, weights), [0.5, 1.0])
+    np.testing.assert_allclose(m.selective_accuracy(correct, answered, weights), [0.5, 0.75])
     assert np.isnan(m.selective_accuracy(correct, np.zeros(4, bool)))
 
 
@@ -142,11 +143,15 @@ def test_the_command_writes_report_and_config_and_nothing_else(save_weights, tmp
     assert after == {**before, "temperature": 1.5, "uncertain_below": 0.2}
     assert hub.load_model(folder).config["temperature"] == 1.5
     assert sorted(p.name for p in folder.iterdir()) == ["config.json", "model.safetensors"]
-    report = json.loads((tmp_path / "out" / "calibration.json").read_text())
-    assert (report["n"], report["protocol"], report["temperature"]) == (20, "public", 1.5)
-    assert report["after"]["accuracy"] == report["before"]["accuracy"]
-    assert report["after"]["log_loss"] != report["before"]["log_loss"]
-    assert sum(report["reliability"]["after"]["n"]) == 20
+    content = json.loads((tmp_path / "out" / "calibration.json").read_text())
+    got = load(tmp_path / "out")
+    temperature = one(got, metric="temperature", protocol="public")
+    assert (temperature["value"], temperature["n"]) == (1.5, 20)
+    before, after = (select(got, condition=side) for side in ("before", "after"))
+    same, other = ([one(side, metric=m)["value"] for side in (before, after)]
+                   for m in ("accuracy", "log_loss"))  # fmt: skip
+    assert same[0] == same[1] and other[0] != other[1]
+    assert sum(content["reliability"]["after"]["n"]) == 20
 
 
 def test_weights_without_a_class_of_the_data_cannot_be_calibrated():

@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from eval import table
-from eval.__main__ import main
+from eval.__main__ import PUBLIC, main, parse_arguments
+from eval.docs.records import load, one
+from eval.run import FIGURES
 from tests.eval.conftest import LABELS
 
 
@@ -37,12 +39,12 @@ def test_weights_and_data_become_a_report(folder, save_weights, tmp_path, capsys
         )
     monkeypatch.chdir(tmp_path)
     main(["--weights", "runs", "--data", str(folder), "--protocol", "paper", "--out", "report",
-          "--gallery-with-images", "--device", "cpu"])  # fmt: skip
+          "--figures", *FIGURES, "--device", "cpu"])  # fmt: skip
     out = tmp_path / "report"
     content = json.loads((out / "metrics.json").read_text())
     assert content["command"] == (
         "python -m eval --weights runs --data faces --protocol paper --out report "
-        "--gallery-with-images --device cpu"
+        f"--figures {' '.join(FIGURES)} --device cpu"
     )
     assert (content["backend"], content["device"]) == ("torch", "cpu")
     predictions = table.read(out / "predictions.parquet")
@@ -53,17 +55,33 @@ def test_weights_and_data_become_a_report(folder, save_weights, tmp_path, capsys
         rows = (predictions["split"] == name).to_numpy()
         accuracies.append(accuracy_score(predictions["target"][rows], said[rows]))
         f1s.append(f1_score(predictions["target"][rows], said[rows], average="macro"))
-    assert content["metrics"]["accuracy"]["value"] == pytest.approx(np.mean(accuracies), abs=1e-6)
-    assert content["metrics"]["accuracy"]["sd"] == pytest.approx(
-        np.std(accuracies, ddof=1), abs=1e-6
+    records = load(out)
+    of = {"data": "folder", "protocol": "paper", "weights": "fer_cbam_paper.folder"}
+    accuracy = one(records, study="evaluation", metric="accuracy", **of)
+    assert accuracy["value"] == pytest.approx(np.mean(accuracies), abs=1e-6)
+    assert accuracy["sd"] == pytest.approx(np.std(accuracies, ddof=1), abs=1e-6)
+    assert one(records, metric="macro_f1")["value"] == pytest.approx(np.mean(f1s), abs=1e-6)
+    recall = recall_score(predictions["target"], said, average=None, labels=LABELS)
+    found = one(records, metric="support", group=LABELS[1])["value"]
+    assert found == (predictions["target"] == LABELS[1]).sum()
+    assert one(records, metric="recall", group=LABELS[1])["value"] == pytest.approx(
+        recall[1], abs=0.05
     )
-    assert content["metrics"]["macro_f1"]["value"] == pytest.approx(np.mean(f1s), abs=1e-6)
+    assert [row["split"] for row in content["splits"]] == [f"seed{k}" for k in range(5)]
     assert content["value"] == "mean over splits"
     assert {path.name for path in out.iterdir()} == {
         "metrics.json", "predictions.parquet", "confusion.png", "roc.png", "precision_recall.png",
         "history.png", "reliability.png", "gradcam.png", "gallery_images.png",
     }  # fmt: skip
-    assert f"{content['metrics']['accuracy']['value']:.4f}" in capsys.readouterr().out
+    assert f"{accuracy['value']:.4f}" in capsys.readouterr().out
+
+
+def test_figures_are_drawn_when_they_are_asked_for():
+    common = ["--weights", "w", "--data", "d", "--protocol", "paper", "--out", "o"]
+    assert parse_arguments(common).figures == []
+    assert parse_arguments([*common, "--figures"]).figures == PUBLIC
+    assert parse_arguments([*common, "--figures", "roc"]).figures == ["roc"]
+    assert set(FIGURES) - set(PUBLIC) == {"gallery_images"}  # shows faces: never unasked
 
 
 def test_errors_are_one_line(folder, save_weights, tmp_path):

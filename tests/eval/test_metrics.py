@@ -135,7 +135,7 @@ def test_weights_are_repeated_rows(s):
     got = measure(s, weights)
     for r in range(weights.shape[1]):
         index = np.repeat(np.arange(len(s.targets)), weights[:, r].astype(int))
-        arrays = (s.targets, s.preds, s.probs, s.raw_probs, s.spoken, s.twin)
+        arrays = (s.targets, s.preds, s.probs, s.raw_probs, s.answered, s.twin)
         repeated = Scored(s.label_names, K, *(array[index] for array in arrays))
         for name, value in measure(repeated).items():
             np.testing.assert_allclose(got[name][r], value, err_msg=name, **EXACT)

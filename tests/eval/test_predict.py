@@ -129,7 +129,7 @@ def test_the_table_names_every_test_image_with_its_target(tiny, save_weights):
     assert list(table.columns[-4:]) == [f"logit_{name}" for name in labels]
     assert table.attrs == {
         "data": "tiny", "label_names": list(LABELS), "protocol": "private", "option": "flip",
-        "weights": "fer_cbam_paper-other", "scores": "logits", "sequence_overlap": 0.0,
+        "weights": "fer_cbam_paper.other", "scores": "logits", "sequence_overlap": 0.0,
     }  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def test_weights_are_tested_on_their_own_split_only(tiny, save_weights):
     folder = save_weights("w", {"data": "tiny", "protocol": "paper", "split": "seed3"})
     jobs = p.jobs(str(folder), tiny, "paper")
     assert names(jobs) == ["seed3"]
-    assert p.weights_name(jobs[0], tiny) == "fer_cbam_paper"
+    assert p.weights_name(jobs[0].backend) == "fer_cbam_paper.tiny"
 
 
 def test_a_folder_of_runs_gives_each_split_to_its_own_weights(tiny, save_weights):

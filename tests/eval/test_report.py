@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,28 +136,17 @@ def test_a_file_that_is_no_table_is_an_error(tmp_path):
         table.read(tmp_path / "text.parquet")
 
 
-def test_dumps_is_json_in_short_lines():
-    value = {
-        "a": {"x": np.float64(1 / 3), "y": float("nan")},
-        "b": [1, np.int64(2)],
-        "c": {"d": {"e": 1}},
-    }
-    text = r.dumps(value)
-    assert json.loads(text) == {"a": {"x": 0.333333, "y": None}, "b": [1, 2], "c": {"d": {"e": 1}}}
-    assert text.splitlines()[1] == ' "a": {"x": 0.333333, "y": null},'
-
-
-def test_a_command_tells_nothing_of_the_machine(tmp_path, monkeypatch):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "work").mkdir()
-    monkeypatch.setenv("FER_CBAM_DATA", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path / "work")
-    got = r.provenance(
-        "eval",
-        ["--data", str(tmp_path / "data" / "ck.zip"), "--out", str(tmp_path / "work" / "r" / "p"),
-         "--weights", str(tmp_path / "w x"), "--votes", "../up/v.csv"],
-    )  # fmt: skip
-    assert got["command"] == (
-        "python -m eval --data \"$FER_CBAM_DATA/ck.zip\" --out r/p --weights 'w x' --votes v.csv"
-    )
-    assert got["versions"]["numpy"] == np.__version__
+def test_a_report_as_records():
+    got = r.report(two_splits("abcdef"), n_resamples=50)
+    records = list(r.report_records(got))
+    common = {"data": "tiny", "protocol": "paper", "weights": "w", "option": "plain"}
+    assert all({k: record[k] for k in common} == common for record in records)
+    found = {(record["metric"], record.get("group")): record for record in records}
+    assert len(found) == len(records)
+    assert found["accuracy", None]["value"] == pytest.approx(0.5)
+    assert found["accuracy", None]["n"] == 6
+    assert found["precision", "anger"]["sd"] == got["classes"]["anger"]["precision"]["sd"]
+    assert found["support", "surprise"]["value"] == 2
+    assert found["images", None]["value"] == 6
+    assert ("subjects", None) not in found  # nobody's name is known
+    assert [row["split"] for row in r.splits_table(got)] == ["fold0", "fold1"]

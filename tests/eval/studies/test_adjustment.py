@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from eval.docs.summary import collect
+from eval.docs.records import load, select
 from eval.studies import adjustment as a
 from fer_cbam import hub
 from fer_cbam.prior import balance_offset, log_prior
@@ -49,7 +49,7 @@ def test_taking_off_what_was_added_gives_the_first_table():
     assert np.allclose(back.filter(like="logit_"), plain.filter(like="logit_"))
 
 
-def test_the_command_reports_every_balance_and_the_summary_reads_it(save_weights, tmp_path):
+def test_the_command_reports_every_balance(save_weights, tmp_path):
     labels = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
     training = {"data": "fer2013", "protocol": "public", "split": "public",
                 "prior": dict.fromkeys(labels, 1 / 7)}  # fmt: skip
@@ -58,15 +58,16 @@ def test_the_command_reports_every_balance_and_the_summary_reads_it(save_weights
 
     def report(weights):
         a.main(["--weights", str(weights), "--data", str(faces_csv(tmp_path)), "--out", str(out)])
-        return json.loads((out / a.REPORT_FILE).read_text())
+        return select(load(out), group=None)
 
     even = report(folder)
     # An even prior changes no answer, so the least balance is as good as any.
-    assert even["balance"] == 0.0 and len(even["balances"]) == 21
-    summary = collect(tmp_path / "reports")
-    values = {summary[f"fer2013.public.fer_cbam_paper.balance_{b}.accuracy"]["value"]
-              for b in (0, 25, 50, 75, 100)}  # fmt: skip
-    assert values == {even["balances"]["0"]["accuracy"]}
+    assert list(select(even, metric="proposed_balance")["value"]) == [0.0]
+    accuracies = select(even, metric="accuracy", weights="fer_cbam_paper.fer2013")
+    assert list(accuracies["condition"]) == [f"balance {b:g}" for b in a.BALANCES]
+    assert accuracies["value"].nunique() == 1
+    recalls = select(load(out), metric="recall", group="fear")
+    assert list(recalls["condition"]) == [f"balance {b:g}" for b in a.SHOWN]
 
     # Weights that are released are weighed as the run that they came from.
     uneven = training | {"prior": dict(zip(labels, (0.1, 0.02, 0.08, 0.3, 0.3, 0.1, 0.1),
@@ -76,7 +77,9 @@ def test_the_command_reports_every_balance_and_the_summary_reads_it(save_weights
     answer_for(loaded, 0.6)
     released = hub.save_model(loaded.model, tmp_path / "released", labels,
                               {"training": uneven, "balance": 0.6})  # fmt: skip
-    assert report(released)["balances"] == report(run)["balances"]
+    pd.testing.assert_frame_equal(
+        report(released).drop(columns="command"), report(run).drop(columns="command")
+    )
 
 
 def test_the_least_balance_within_one_standard_error_of_the_best():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import cv2
 import numpy as np
 import pytest
 
+from eval.docs.records import load, one, select
 from eval.predict import jobs, predict_logits
 from eval.studies import camera_frames as camera
 from eval.studies.camera_frames import CONDITIONS, Condition
@@ -103,11 +102,10 @@ def test_the_command_reports_every_condition(tiny, save_weights, tmp_path, monke
     monkeypatch.setattr(camera.data, "load", lambda path, votes: tiny)
     camera.main(["--weights", str(folder), "--data", "x", "--count", "7",
                  "--out", str(tmp_path / "out")])  # fmt: skip
-    got = json.loads((tmp_path / "out" / "camera.json").read_text())
-    assert list(got["reports"]) == ["as_is", *(c.name for c in CONDITIONS)]
-    as_is = got["reports"]["as_is"]
-    assert (as_is["n"], as_is["option"]) == (7, "camera_as_is")
-    assert as_is["metrics"]["found"]["value"] == 1
-    assert set(as_is["classes"]) == set(LABELS)
+    got = load(tmp_path / "out")
+    assert list(got["condition"].unique()) == ["as_is", *(c.name for c in CONDITIONS)]
+    found = one(got, study="camera", condition="as_is", metric="found")
+    assert (found["n"], found["value"], found["weights"]) == (7, 1, "fer_cbam_paper.other")
+    assert set(select(got, condition="as_is", metric="recall")["group"]) == set(LABELS)
     # Noise is no face.
-    assert got["reports"]["pasted"]["metrics"]["found"]["value"] == 0
+    assert one(got, condition="pasted", metric="found")["value"] == 0

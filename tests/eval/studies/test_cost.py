@@ -1,12 +1,18 @@
 from __future__ import annotations
 
-import json
-
 import pandas as pd
 import pytest
 from torch import nn
 
+from eval.docs.records import load
+from eval.records import metric_records, write_report
 from eval.studies import cost
+
+
+def counts_of(path):
+    """Metric -> value of the only report in a folder."""
+    table = load(path.parent)
+    return dict(zip(table["metric"], table["value"], strict=True))
 
 
 def test_multiply_adds_by_hand():
@@ -24,8 +30,7 @@ def test_the_command(save_weights, tmp_path):
     pd.DataFrame({"epoch": [1, 2, 3], "seconds": [600.0, 600, 600]}).to_csv(tmp_path / "h.csv")
     out = ["--weights", str(folder), "--threads", "2", "--out", str(tmp_path / "out")]
     cost.main([*out, "--history", str(tmp_path / "h.csv")])
-    got = json.loads((tmp_path / "out" / "cost.json").read_text())
-    counts = got["counts"]
+    counts = counts_of(tmp_path / "out" / "cost.json")
     assert counts["images_seen"] == 3000
     assert counts["core_hours"] == pytest.approx(1.0)
     assert counts["peta_multiply_adds"] == pytest.approx(
@@ -49,13 +54,13 @@ def test_a_second_round_counts_with_the_first(save_weights, tmp_path):
         table.to_csv(tmp_path / f"{name}.csv")
     cost.main(["--weights", str(folder), "--threads", "2", "--out", str(tmp_path / "out"),
                "--history", str(tmp_path / "first.csv"), str(tmp_path / "second.csv")])  # fmt: skip
-    counts = json.loads((tmp_path / "out" / "cost.json").read_text())["counts"]
+    counts = counts_of(tmp_path / "out" / "cost.json")
     assert (counts["epochs"], counts["images_seen"]) == (5, 5000)
     assert counts["core_hours"] == pytest.approx(1.0)
     runs = ["--history", str(tmp_path / "first.csv"), str(tmp_path / "second.csv")]
     run = ["--weights", str(folder), "--out", str(tmp_path / "out"), *runs, "--threads"]
     cost.main([*run, "4", "1"])  # 3 epochs of 360 s on four cores, 2 on one
-    counts = json.loads((tmp_path / "out" / "cost.json").read_text())["counts"]
+    counts = counts_of(tmp_path / "out" / "cost.json")
     assert counts["core_hours"] == pytest.approx(1.4)
     with pytest.raises(SystemExit, match=r"threads \[4, 1, 2\] for 2 histories"):
         cost.main([*run, "4", "1", "2"])
@@ -68,27 +73,27 @@ def test_rounds_before_from_a_report(save_weights, tmp_path):
     run = ["--weights", str(folder), "--history", str(history), "--threads", "1"]
     cost.main([*run, "--out", str(out)])
     report = out / "cost.json"
-    first = json.loads(report.read_text())["counts"]
+    first = counts_of(report)
     cost.main([*run, "--after", str(report), "--out", str(out)])  # read before it is replaced
-    counts = json.loads(report.read_text())["counts"]
+    counts = counts_of(report)
     assert (counts["epochs"], counts["images_seen"]) == (4, 4000)
     assert counts["core_hours"] == pytest.approx(1.0)
     assert counts["multiply_adds_millions"] == first["multiply_adds_millions"]
     millions = first["multiply_adds_millions"]
-    one_label_more = {"counts": {**first, "multiply_adds_millions": millions + 320e-6}}
-    (tmp_path / "labels.json").write_text(json.dumps(one_label_more))
+    one_label_more = {**first, "multiply_adds_millions": millions + 320e-6}
+    write_report(tmp_path / "labels.json", "cost", {"command": "c"}, metric_records(one_label_more))
     cost.main([*run, "--after", str(tmp_path / "labels.json"), "--out", str(out)])
-    assert json.loads(report.read_text())["counts"] == counts
-    wider = {"counts": {**first, "multiply_adds_millions": millions + 0.02}}
-    (tmp_path / "wider.json").write_text(json.dumps(wider))
+    assert counts_of(report) == counts
+    wider = {**first, "multiply_adds_millions": millions + 0.02}
+    write_report(tmp_path / "wider.json", "cost", {"command": "c"}, metric_records(wider))
     with pytest.raises(SystemExit, match="million multiply-adds; expected"):
         cost.main([*run, "--after", str(tmp_path / "wider.json"), "--out", str(out)])
-    other = {"counts": {**first, "multiply_adds_millions": 1.5}}
-    (tmp_path / "other.json").write_text(json.dumps(other))
+    other = {**first, "multiply_adds_millions": 1.5}
+    write_report(tmp_path / "other.json", "cost", {"command": "c"}, metric_records(other))
     with pytest.raises(SystemExit, match=r"1\.5 million multiply-adds; expected"):
         cost.main([*run, "--after", str(tmp_path / "other.json"), "--out", str(out)])
     (tmp_path / "none.json").write_text("{}")
-    with pytest.raises(SystemExit, match=r"not a report of eval\.cost"):
+    with pytest.raises(SystemExit, match=r"expected a report of eval"):
         cost.main([*run, "--after", str(tmp_path / "none.json"), "--out", str(out)])
 
 
@@ -99,5 +104,5 @@ def test_a_sharpness_aware_run_passes_half_of_its_images_twice(save_weights, tmp
         table.to_csv(tmp_path / f"{name}.csv")
     cost.main(["--weights", str(folder), "--threads", "1", "--out", str(tmp_path / "out"),
                "--history", str(tmp_path / "before.csv"), str(tmp_path / "own.csv")])  # fmt: skip
-    counts = json.loads((tmp_path / "out" / "cost.json").read_text())["counts"]
+    counts = counts_of(tmp_path / "out" / "cost.json")
     assert (counts["epochs"], counts["images_seen"]) == (5, 3000 + 3000)

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
+from eval.docs.records import REPORTS, read_report
 from eval.studies import raters
 from fer_cbam.errors import DataError
 from fer_cbam.labels import FERPLUS_COLUMNS
@@ -53,9 +52,7 @@ def test_agreement_by_hand():
 
 @pytest.mark.data
 def test_the_committed_line_is_what_the_votes_give(data_dir, tmp_path):
-    from eval.docs.summary import REPORTS
-
     raters.main(["--votes", str(data_dir / "fer2013new.csv"), "--out", str(tmp_path)])
-    got = json.loads((tmp_path / "raters.json").read_text())["reports"]
-    assert got["one_rater"]["n"] == 3153
-    assert got == json.loads((REPORTS / "ferplus/private/raters.json").read_text())["reports"]
+    got = read_report(tmp_path / raters.REPORT_FILE)["records"]
+    assert {record["n"] for record in got} == {3153}
+    assert got == read_report(REPORTS / "ferplus/private/one_rater.json")["records"]

@@ -1,0 +1,34 @@
+"""The cards of the embedded weights, from their config.json and the records of all reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from eval.docs.records import select
+from eval.records import NAMES, NUMBERS
+from fer_cbam import pretrained
+from fer_cbam.hub.cards import CARD_FILE, HOME, compose
+
+
+def records_of(records: pd.DataFrame, name: str) -> list[dict]:
+    """What was measured of embedded weights, their home test first, without empty values."""
+    home = HOME.get(name.partition(".")[2])
+    found = select(records, study="evaluation", weights=name, option="plain")
+    found = found.sort_values(
+        ["data", "protocol"], key=lambda column: column != home, kind="stable"
+    )
+    rows = found[[*NAMES, *NUMBERS]].to_dict("records")
+    kept = [{k: v for k, v in row.items() if pd.notna(v)} for row in rows]
+    return [row for row in kept if "value" in row]
+
+
+def cards(records: pd.DataFrame) -> dict[Path, str]:
+    """File -> card of every set of embedded weights."""
+    texts = {}
+    for name in pretrained.embedded_names():
+        folder = pretrained.embedded_dir(name)
+        config = pretrained.read_config(folder)
+        texts[folder / CARD_FILE] = compose(folder, config, name, records_of(records, name))
+    return texts

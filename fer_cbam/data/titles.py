@@ -1,0 +1,10 @@
+"""How data sets and protocols are written for people, in figures, tables and cards."""
+
+DATA = {"ckplus48": "CK+48", "fer2013": "FER2013", "ferplus": "FER+", "folder": "image folder"}
+PROTOCOLS = {
+    "paper": "random 80/20",
+    "subject10": "10 folds, subjects apart",
+    "public": "PublicTest",
+    "private": "PrivateTest",
+    "held_out": "subjects held out of training sides",
+}
