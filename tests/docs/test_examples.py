@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fer_cbam import cli
+from train.recipe import read_recipe
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -116,6 +117,15 @@ def test_python_of_the_docs_imports_what_exists(page, number, code):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "fer_cbam":
             module = import_module(node.module)
             assert [a.name for a in node.names if not hasattr(module, a.name)] == []
+
+
+RECIPES = [code for page in PAGES for code in blocks(page, "yaml")]
+
+
+@pytest.mark.parametrize("text", RECIPES, ids=range(len(RECIPES)))
+def test_recipes_of_the_docs_can_be_read(text, tmp_path):
+    (tmp_path / "mine.yaml").write_text(text)
+    assert read_recipe(tmp_path / "mine.yaml")
 
 
 RUN = [(page, number, code) for page, number, code in PYTHON
