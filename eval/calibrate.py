@@ -1,4 +1,4 @@
-"""Make weights say how sure they may be: a temperature, and a confidence to fall silent below.
+"""Make weights say how sure they may be: a temperature, and a confidence below which the answer is "uncertain".
 
     python -m eval.calibrate --weights runs/base/public/ferplus --data fer2013.csv.zip \
         --votes fer2013new.csv --out reports/ferplus/public
@@ -63,7 +63,9 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     return found
 
 
-def silence_below(confidence: np.ndarray, correct: np.ndarray, accuracy: float = ACCURACY) -> float:
+def confidence_threshold(
+    confidence: np.ndarray, correct: np.ndarray, accuracy: float = ACCURACY
+) -> float:
     """The lowest threshold at which the samples from it up are right in that share of cases.
 
     confidence: float ``(N,)``. correct: bool ``(N,)``. 0 where nothing need be left out; else
@@ -106,7 +108,7 @@ def calibrate(predictions: pd.DataFrame) -> dict[str, float]:
     s = with_values(predictions, temperature, 0.0)
     return {
         "temperature": temperature,
-        "uncertain_below": round(silence_below(s.confidence, s.correct), 4),
+        "uncertain_below": round(confidence_threshold(s.confidence, s.correct), 4),
     }
 
 

@@ -91,26 +91,23 @@ def history(runs: Mapping[str, pd.DataFrame], report: Mapping[str, Any]) -> Figu
     """Loss and accuracy by epoch, a thin line for each split; a dot on the epoch that was kept.
 
     runs: split -> the columns of ``history.csv`` (epoch, train_loss, train_accuracy, val_loss,
-    val_accuracy), or of a run that repeats another one with nothing held out (epoch, train_loss,
-    train_accuracy, and watched_loss and watched_accuracy of the other's validation). The epoch kept
-    is that of the lowest validation loss, the last where there is no validation.
+    val_accuracy). The epoch kept is that of the lowest validation loss, the last where there is no
+    validation.
     """
     runs_of = f"{len(runs)} runs" if len(runs) > 1 else "one run"
     title = f"{_of(report)}: training of {report['weights']}, {runs_of}"
     with rc_context(RC):
         figure, axes = _figure(1, 2, 9, 3.8, title)
         for ax, what in zip(axes[0], ("loss", "accuracy"), strict=True):
-            for part, colour in (("train", TRAIN), ("val", VALIDATION), ("watched", VALIDATION)):
+            for part, colour in (("train", TRAIN), ("val", VALIDATION)):
                 for run in runs.values():
                     _history_line(ax, run, f"{part}_{what}", colour)
             ax.set(xlabel="epoch", ylabel=f"{what} (nats)" if what == "loss" else what)
             ax.grid(alpha=0.3)
         ax = axes[0][1]
         ax.plot([], [], color=TRAIN, label="training (augmented, with dropout)")
-        for column, label in (("val_loss", "validation (held out of the training side)"),
-                              ("watched_loss", "validation, before training on all")):  # fmt: skip
-            if any(_given(run, column) for run in runs.values()):
-                ax.plot([], [], color=VALIDATION, label=label)
+        if any(_given(run, "val_loss") for run in runs.values()):
+            ax.plot([], [], color=VALIDATION, label="validation (held out of the training side)")
         ax.plot([], [], "o", color="black", markersize=4, label="weights kept")
         ax.legend(loc="lower right")
     return figure
@@ -124,8 +121,6 @@ def _history_line(ax: Axes, run: pd.DataFrame, column: str, colour: str) -> None
     if not _given(run, column):
         return
     ax.plot(run["epoch"], run[column], color=colour, linewidth=0.9, alpha=0.75)
-    if column.startswith("watched"):
-        return  # of weights that were not kept
     kept = run["val_loss"].idxmin() if _given(run, "val_loss") else run.index[-1]
     ax.plot(run["epoch"][kept], run[column][kept], "o", color=colour, markersize=4)
 
@@ -195,8 +190,8 @@ def _legend_title(report: Mapping[str, Any], title: str, metric: str) -> str:
 def reliability(table: pd.DataFrame, report: Mapping[str, Any]) -> Figure:
     """Accuracy against confidence, in the bins of the ECE, before and after the temperature.
 
-    The area of a dot grows with the images in its bin. A dashed line stands where the weights fall
-    silent.
+    The area of a dot grows with the images in its bin. A dashed line stands below which the
+    weights answer "uncertain".
     """
     arrays = scored(table)
     sides = (("temperature 1", arrays.raw_probs, "ece_uncalibrated"),
@@ -214,9 +209,9 @@ def reliability(table: pd.DataFrame, report: Mapping[str, Any]) -> Figure:
             ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
             ax.set_title(f"{title}: ECE {error:.1f} %")
             ax.grid(alpha=0.3)
-        for silent in table["uncertain_below"].unique():
-            if silent > 0:
-                axes[0][1].axvline(silent, color=VALIDATION, linestyle="--", linewidth=1)
+        for threshold in table["uncertain_below"].unique():
+            if threshold > 0:
+                axes[0][1].axvline(threshold, color=VALIDATION, linestyle="--", linewidth=1)
     return figure
 
 

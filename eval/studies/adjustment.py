@@ -1,7 +1,8 @@
 """For which mean of accuracy and balanced accuracy to answer: what each weight gives and costs.
 
     python -m eval.studies.adjustment --weights fer_cbam_base.ferplus --data fer2013.csv.zip \
-        --votes fer2013new.csv --stranger ckplus48.zip --out reports/ferplus/public
+        --votes fer2013new.csv --cross-dataset ckplus48.zip \
+        --out reports/ferplus/public/fer_cbam_base.ferplus
 
 A third of FER+ is neutral and one face in a hundred disgust or contempt: a network learns to expect
 that of everyone, which is best for accuracy, and worst for who shows something rare.
@@ -41,7 +42,7 @@ from fer_cbam.errors import DataError, FerError, WeightsError
 from fer_cbam.prior import Offset, balance_offset, log_prior, logit_offset
 
 PROTOCOL = "public"
-STRANGER_PROTOCOL = "subject10"  # every image once
+CROSS_PROTOCOL = "subject10"  # every image once
 STUDY = CONDITION = "balance"
 REPORT_FILE = f"{STUDY}.json"
 PROPOSED = "proposed_balance"  # the least within a standard error of the best
@@ -136,11 +137,11 @@ def run(args: argparse.Namespace) -> tuple[dict[str, str], list[Record]]:
     carried = logit_offset(loaded.config, loaded.label_names)
     records: list[Record] = []
     asked = [(dataset, PROTOCOL)]
-    if args.stranger:
-        stranger = data.load(args.stranger)
-        if stranger.name == dataset.name:
-            raise DataError(f"--stranger {stranger.name}; expected another data set")
-        asked.append((stranger, STRANGER_PROTOCOL))
+    if args.cross_dataset:
+        other = data.load(args.cross_dataset)
+        if other.name == dataset.name:
+            raise DataError(f"--cross-dataset {other.name}; expected another data set")
+        asked.append((other, CROSS_PROTOCOL))
     for faces, protocol in asked:
         own = jobs(str(args.weights), faces, protocol)
         predictions = adjusted(predict(own, faces, protocol), carried, -1)
@@ -162,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--weights", required=True, help="weights, released or of a run")
     add("--data", type=Path, required=True, help="FER2013")
     add("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
-    add("--stranger", type=Path, help="another data set, shown beside")
+    add("--cross-dataset", type=Path, help="another data set, shown beside")
     add("--out", type=Path, required=True, help=f"folder for {REPORT_FILE}")
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(arguments)

@@ -234,9 +234,11 @@ def _training(config: Mapping[str, Any], learnt: Sequence[str]) -> str:
         both = " and ".join(learnt)
         facts.append(f"It learnt the labels of {both} at once; these weights answer with those of "
                      f"{learnt[0]}.")  # fmt: skip
-    if training.get("teachers"):
+    recipe = training.get("recipe") or {}
+    if training.get("teachers") or any(s.get("teachers") for s in recipe.get("stages") or ()):
         facts.append("It also learnt from the answers of other networks.")
-    facts.append("How it was trained stands in `config.json` under `training`.")
+    name = f"The recipe, `{recipe['name']}`," if recipe.get("name") else "How it was trained"
+    facts.append(f"{name} stands in `config.json` under `training`.")
     return "\n\n".join([*lines, " ".join(facts)])
 
 

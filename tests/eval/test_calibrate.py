@@ -62,13 +62,13 @@ def test_silence_is_as_short_as_it_may_be():
     confidence = np.array([0.5, 0.9, 0.8, 0.7, 0.6])
     correct = np.array([False, True, True, False, True])
     # From the top: 1/1, 2/2, 2/3, 3/4, 3/5.
-    assert c.silence_below(confidence, correct, 0.75) == pytest.approx(0.55)
-    assert c.silence_below(confidence, correct, 0.9) == pytest.approx(0.75)
-    assert c.silence_below(confidence, correct, 0.6) == 0
+    assert c.confidence_threshold(confidence, correct, 0.75) == pytest.approx(0.55)
+    assert c.confidence_threshold(confidence, correct, 0.9) == pytest.approx(0.75)
+    assert c.confidence_threshold(confidence, correct, 0.6) == 0
     # A tie falls together: right and wrong at 0.9 make one half, whichever stands first.
-    assert c.silence_below(np.array([0.9, 0.9, 0.2]), np.array([1, 0, 0], bool), 0.5) == 0.55
+    assert c.confidence_threshold(np.array([0.9, 0.9, 0.2]), np.array([1, 0, 0], bool), 0.5) == 0.55
     with pytest.raises(DataError, match=r"at most 50\.0% .*expected 90%"):
-        c.silence_below(np.array([0.9, 0.9]), np.array([True, False]))
+        c.confidence_threshold(np.array([0.9, 0.9]), np.array([True, False]))
 
 
 def test_coverage_and_accuracy_of_answers():

@@ -75,17 +75,6 @@ def test_history_marks_the_epoch_of_the_lowest_validation_loss(predictions):
     assert dots == [[3, 0.3]]
 
 
-def test_history_of_a_run_that_repeats_another_has_a_dot_on_its_own_line_only(predictions):
-    run = pd.DataFrame(
-        {"epoch": [1, 2, 3], "train_loss": [3.0, 2.0, 1.0], "train_accuracy": [0.1, 0.2, 0.3],
-         "watched_loss": [2.5, 1.5, 1.9], "watched_accuracy": [0.2, 0.4, 0.5]}
-    )  # fmt: skip
-    loss, accuracy = figures.history({"seed0": run}, predictions[1]).axes
-    lines = [line.get_xydata().tolist() for line in loss.lines]
-    assert lines == [[[1, 3.0], [2, 2.0], [3, 1.0]], [[3, 1.0]], [[1, 2.5], [2, 1.5], [3, 1.9]]]
-    assert "before training on all" in accuracy.get_legend().get_texts()[1].get_text()
-
-
 def test_the_same_figure_is_the_same_file(predictions, tmp_path):
     table, result = predictions
     for name in ("a.png", "b.png"):

@@ -7,23 +7,13 @@ import pytest
 from eval.history import read_history, run_history
 from fer_cbam.errors import DataError
 
-LINES = "epoch,train_loss,train_accuracy,{}seconds\n1,2.0,0.5,{}3\n2,1.0,0.6,{}3\n"
-PLAIN = LINES.format("", "", "")
-VALIDATED = LINES.format("val_loss,val_accuracy,", "1.9,0.4,", "1.5,0.7,")
+LINES = "epoch,train_loss,val_loss,seconds\n1,2.0,1.9,3\n2,1.0,1.5,3\n"
 
 
 def test_a_run_has_the_history_it_has(tmp_path):
     assert run_history(tmp_path) is None
-    (tmp_path / "history.csv").write_text(VALIDATED)
+    (tmp_path / "history.csv").write_text(LINES)
     assert run_history(tmp_path)["val_loss"].tolist() == [1.9, 1.5]
-
-
-def test_validation_of_the_run_that_was_repeated_stands_beside(tmp_path):
-    (tmp_path / "watched").mkdir()
-    (tmp_path / "history.csv").write_text(PLAIN)
-    (tmp_path / "watched" / "history.csv").write_text(VALIDATED)
-    history = run_history(tmp_path)
-    assert history["watched_accuracy"].tolist() == [0.4, 0.7] and "val_loss" not in history
 
 
 def test_what_is_no_history_is_said(tmp_path):

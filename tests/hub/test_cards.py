@@ -88,6 +88,16 @@ def test_how_sure_and_which_balance(trained):
     assert "the latter counts 0.25" in told
 
 
+def test_the_recipe_and_its_teachers(trained):
+    config = pretrained.read_config(trained)
+    plain = cards.compose(trained, config, "n", [])
+    recipe = {"name": "my_recipe", "stages": [{"teachers": []}, {"teachers": ["first"]}]}
+    config["training"]["recipe"] = recipe
+    told = cards.compose(trained, config, "n", [])
+    assert "How it was trained stands in" in plain and "other networks" not in plain
+    assert "The recipe, `my_recipe`, stands in" in told and "answers of other networks" in told
+
+
 def test_parameters_against_torch(trained):
     model = timm.create_model("fer_cbam_paper", num_classes=4, channels=(8, 8, 16))
     assert cards.parameters(trained) == sum(p.numel() for p in model.parameters())

@@ -5,7 +5,6 @@ import pytest
 from torch import nn
 
 from eval.docs.records import load
-from eval.records import metric_records, write_report
 from eval.studies import cost
 
 
@@ -47,7 +46,7 @@ def test_the_command(save_weights, tmp_path):
         cost.main([*out, "--history", str(tmp_path / "no.csv")])
 
 
-def test_a_second_round_counts_with_the_first(save_weights, tmp_path):
+def test_every_stage_counts(save_weights, tmp_path):
     folder = save_weights("w", {"data": "ferplus", "images": 1000})
     for name, epochs in (("first", 3), ("second", 2)):
         table = pd.DataFrame({"epoch": range(1, epochs + 1), "seconds": [360.0] * epochs})
@@ -64,45 +63,3 @@ def test_a_second_round_counts_with_the_first(save_weights, tmp_path):
     assert counts["core_hours"] == pytest.approx(1.4)
     with pytest.raises(SystemExit, match=r"threads \[4, 1, 2\] for 2 histories"):
         cost.main([*run, "4", "1", "2"])
-
-
-def test_rounds_before_from_a_report(save_weights, tmp_path):
-    folder = save_weights("w", {"data": "ferplus", "images": 1000})
-    history, out = tmp_path / "h.csv", tmp_path / "out"
-    pd.DataFrame({"epoch": [1, 2], "seconds": [900.0, 900]}).to_csv(history)
-    run = ["--weights", str(folder), "--history", str(history), "--threads", "1"]
-    cost.main([*run, "--out", str(out)])
-    report = out / "cost.json"
-    first = counts_of(report)
-    cost.main([*run, "--after", str(report), "--out", str(out)])  # read before it is replaced
-    counts = counts_of(report)
-    assert (counts["epochs"], counts["images_seen"]) == (4, 4000)
-    assert counts["core_hours"] == pytest.approx(1.0)
-    assert counts["multiply_adds_millions"] == first["multiply_adds_millions"]
-    millions = first["multiply_adds_millions"]
-    one_label_more = {**first, "multiply_adds_millions": millions + 320e-6}
-    write_report(tmp_path / "labels.json", "cost", {"command": "c"}, metric_records(one_label_more))
-    cost.main([*run, "--after", str(tmp_path / "labels.json"), "--out", str(out)])
-    assert counts_of(report) == counts
-    wider = {**first, "multiply_adds_millions": millions + 0.02}
-    write_report(tmp_path / "wider.json", "cost", {"command": "c"}, metric_records(wider))
-    with pytest.raises(SystemExit, match="million multiply-adds; expected"):
-        cost.main([*run, "--after", str(tmp_path / "wider.json"), "--out", str(out)])
-    other = {**first, "multiply_adds_millions": 1.5}
-    write_report(tmp_path / "other.json", "cost", {"command": "c"}, metric_records(other))
-    with pytest.raises(SystemExit, match=r"1\.5 million multiply-adds; expected"):
-        cost.main([*run, "--after", str(tmp_path / "other.json"), "--out", str(out)])
-    (tmp_path / "none.json").write_text("{}")
-    with pytest.raises(SystemExit, match=r"expected a report of eval"):
-        cost.main([*run, "--after", str(tmp_path / "none.json"), "--out", str(out)])
-
-
-def test_a_sharpness_aware_run_passes_half_of_its_images_twice(save_weights, tmp_path):
-    folder = save_weights("w", {"data": "ferplus", "images": 1000, "recipe": {"sam": 0.1}})
-    for name, epochs in (("before", 3), ("own", 2)):
-        table = pd.DataFrame({"epoch": range(1, epochs + 1), "seconds": [360.0] * epochs})
-        table.to_csv(tmp_path / f"{name}.csv")
-    cost.main(["--weights", str(folder), "--threads", "1", "--out", str(tmp_path / "out"),
-               "--history", str(tmp_path / "before.csv"), str(tmp_path / "own.csv")])  # fmt: skip
-    counts = counts_of(tmp_path / "out" / "cost.json")
-    assert (counts["epochs"], counts["images_seen"]) == (5, 3000 + 3000)
