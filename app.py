@@ -1,7 +1,7 @@
 """The app: ``python app.py``. Webcam, photo and video, each with an explanation beside it.
 
-Here are the layout and thin handlers. What they call lies in ``fer_cbam.serve``: pure functions of
-a recogniser and one question, fair turns between visitors, and the weights of one's choice.
+Here are the layout and thin handlers. What they call lies in ``fer_cbam.serve``; what the page does
+in the browser are modules in its ``assets``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import re
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -18,111 +17,43 @@ from typing import Any, get_type_hints
 
 import cv2
 
-from fer_cbam import pretrained
 from fer_cbam.backends.base import BACKENDS
 from fer_cbam.detect import face_detector
-from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
 from fer_cbam.hub import DEFAULT_WEIGHTS
-from fer_cbam.hub.cards import CARD_FILE
-from fer_cbam.recognizer import EmotionRecognizer
-from fer_cbam.serve import address, answers, page, uploads
-from fer_cbam.serve.clip_page import clip_numbers
-from fer_cbam.serve.clips import Clips
+from fer_cbam.serve import address
+from fer_cbam.serve.about import about
 from fer_cbam.serve.folder import upload_folder
 from fer_cbam.serve.limits import LimitBodies
+from fer_cbam.serve.page import label_colors
 from fer_cbam.serve.proxies import proxies_aside
-from fer_cbam.serve.recognizers import Shelf
-from fer_cbam.serve.turns import StaleError, Turns
+from fer_cbam.serve.recognizers import RecognizerCache
+from fer_cbam.serve.server import ASSETS, LIVE_SIDE, Server
 from fer_cbam.video.analysis import SEARCH_SIDE
 
 with proxies_aside():  # gradio makes a client when it is imported, and asks nobody
     import gradio as gr
     from starlette.middleware import Middleware
+    from starlette.routing import Mount
 
-ASSETS = Path(page.__file__).parent / "assets"
-LIVE_SIDE = 320  # pixels that a frame is searched at: one quick search
-KEEP_UPLOADS = 60.0  # seconds that a file sent to an endpoint stays after it was read
+    from fer_cbam.serve.modules import PageModules
+
 ENDPOINT_RUNS = 4  # of each endpoint at once
 MAX_UPLOAD = "200mb"
+MODULES = "/fer-cbam"  # where the page's modules are served, under the page's own address
+
+# Says so where a module does not come, as nothing works without it.
+LOADER = """\
+import(`${{window.gradio_config.root}}{modules}/{name}.mjs`)
+  .then((part) => part.start({{ element, props, server, upload }}))
+  .then(() => (element.dataset.part = "ready"))
+  .catch((error) => (element.textContent = `A script did not come. Reload the page. ${{error}}`));
+"""
 
 SHARE_WARNING = """\
 WARNING: --share without --auth: anyone who has or guesses the link can use this app, and this
 computer's time with it. Add --auth USER:PASSWORD."""
 NO_MCP = "app.py: --mcp needs gradio's extra; expected: pip install 'gradio[mcp]'"
-
-ABOUT = """
-## In short
-
-- It finds faces and says which of **{count} expressions** each resembles most: {labels}.
-- It reads **expressions, not feelings**, and always weighs its {count} names against each other,
-  also for a face that shows none of them. A percentage is not the chance of being right.
-- *Grad-CAM* shows the regions that spoke for the emotion you pick; *attention* shows where the
-  network looks whatever the emotion. Both tell about the network, not about the person.
-- Do not use it to judge, hire, grade, admit, monitor or diagnose anyone, to guess at lies, intent
-  or health, or on people who have not agreed to it.
-- Pictures are read in the memory of the computer that runs this page and forgotten with the
-  answer. A clip lies in a temporary folder while it is read and is deleted with the answer. No
-  picture, number or usage statistic is stored or sent elsewhere.
-
-Weights in use: `{name}`.
-"""
-
-
-class Server:
-    """What the handlers share: weights, turns, clips on their way, a quick detector for live
-    pictures. Uploads lie in ``GRADIO_TEMP_DIR``."""
-
-    def __init__(
-        self,
-        shelf: Shelf,
-        live_detector: FaceDetector | None = None,
-        clip_detector: FaceDetector | None = None,
-    ):
-        self.shelf = shelf
-        self.turns = Turns()
-        self.live_detector = live_detector or face_detector(max_side=LIVE_SIDE)
-        self.clips = Clips(self.turns, self.folder, clip_detector)
-
-    @staticmethod
-    def folder() -> Path:
-        return Path(os.environ["GRADIO_TEMP_DIR"])
-
-    async def answer(
-        self,
-        question: Any,
-        request: gr.Request,
-        work: Callable[[EmotionRecognizer], dict],
-        **turn: bool,
-    ) -> dict:
-        """``work(recognizer)`` with the weights that the question names, when its turn has come;
-        whatever is wrong with it is said in the answer."""
-        question = question if isinstance(question, dict) else {}
-        try:
-            return await self.turns.run(
-                str(question.get("visitor"))[:80],
-                lambda: work(self.shelf.get(question.get("weights"))),
-                has_left=request.is_disconnected,
-                **turn,
-            )
-        except StaleError:
-            return {"failed": False, "stale": True, "message": ""}
-        except FerError as error:
-            return {"failed": True, "message": str(error), "result": "", "numbers": None}
-
-
-def about(recognizer: EmotionRecognizer) -> str:
-    """Markdown for the About tab: what holds for all weights, then the card of the embedded ones,
-    which is markdown with YAML front matter, for hubs."""
-    labels = ", ".join(recognizer.label_names)
-    text = ABOUT.format(count=len(recognizer.label_names), labels=labels, name=recognizer.name)
-    model_card = pretrained.EMBEDDED / recognizer.name / CARD_FILE
-    if recognizer.name not in pretrained.embedded_names() or not model_card.is_file():
-        return (
-            f"{text}\nNo model card comes with these weights: ask who made them what they are for."
-        )
-    card = re.sub(r"\A---\n.*?\n---\n", "", model_card.read_text(encoding="utf-8"), flags=re.S)
-    return f"{text}\n---\n{re.sub(r'<!--.*?-->', '', card, flags=re.S)}"
 
 
 def build(server: Server) -> gr.Blocks:
@@ -147,98 +78,65 @@ def build(server: Server) -> gr.Blocks:
 
 
 def part(name: str, functions: list[Callable], /, **props: Any) -> gr.HTML:
-    """A part of the page, from ``name.html`` and ``name.js``, that may call functions by name."""
+    """A part of the page, from ``name.html`` and ``name.mjs``, that may call functions by name."""
     return gr.HTML(
-        html_template=asset(f"{name}.html"), js_on_load=asset("common.js") + asset(f"{name}.js"),
+        html_template=asset(f"{name}.html"), js_on_load=LOADER.format(modules=MODULES, name=name),
         server_functions=functions, apply_default_css=False, **props,
     )  # fmt: skip
 
 
 def header(server: Server) -> None:
     async def pick(question: dict, request: gr.Request) -> dict:
-        # Not a turn of the visitor's: loading may take seconds.
-        return await server.answer(
-            {"visitor": "pick"}, request, lambda _: answers.answer_pick(server.shelf.get, question),
-            background=True,
-        )  # fmt: skip
+        return await server.pick(question, request.is_disconnected)
 
-    first = server.shelf.first
+    first = server.recognizers.first
     part(
-        "header", [pick], name=first.name, names=server.shelf.names(),
-        elsewhere=server.shelf.elsewhere, labels=list(first.label_names),
+        "header", [pick], name=first.name, names=server.recognizers.names(),
+        elsewhere=server.recognizers.elsewhere, labels=list(first.label_names),
     )  # fmt: skip
 
 
 def webcam_tab(server: Server) -> None:
     async def frame(question: dict, request: gr.Request) -> dict:
-        return await server.answer(
-            question, request, lambda r: answers.answer_frame(r, server.live_detector, question),
-            newest_only=True,
-        )  # fmt: skip
+        return await server.frame(question, request.is_disconnected)
 
-    async def explain(question: dict, request: gr.Request) -> dict:
-        return await server.answer(
-            question, request, lambda r: answers.answer_explanation(r, question),
-            background=True, newest_only=True,
-        )  # fmt: skip
-
-    first = answers.answer_pick(server.shelf.get, {})
-    part("webcam", [frame, explain], colors=first["colors"])
+    part("webcam", [frame], colors=label_colors(server.recognizers.first.label_names))
 
 
 def photo_tab(server: Server) -> None:
-    example = page.file_data_url(ASSETS / "astronaut.jpg")
-
     async def photo(question: dict, request: gr.Request) -> dict:
-        return await server.answer(
-            question, request, lambda r: answers.answer_photo(r, question), background=True
-        )
+        return await server.photo(question, request.is_disconnected)
 
     async def example_photo(question: dict, request: gr.Request) -> dict:
-        return await server.answer(
-            question,
-            request,
-            lambda r: answers.answer_photo(r, {"image": example}),
-            background=True,
-        )
+        return await server.example_photo(question, request.is_disconnected)
 
     part("photo", [photo, example_photo])
 
 
 def video_tab(server: Server) -> None:
     async def clip_start(question: dict) -> dict:
-        question = question if isinstance(question, dict) else {}
-        visitor = str(question.get("visitor"))[:80]
-        try:
-            file = uploads.uploaded(question, server.folder())
-            # Loading weights takes seconds: not in the loop that answers everyone.
-            recognizer = await server.turns.run(
-                visitor, lambda: server.shelf.get(question.get("weights")), background=True
-            )
-            return {"failed": False, "clip": server.clips.start(file, recognizer, visitor).name}
-        except FerError as error:
-            return {"failed": True, "message": str(error)}
+        return await server.clip_start(question)
 
     async def clip_ask(question: dict) -> dict:
-        return server.clips.ask(question.get("clip") if isinstance(question, dict) else None)
+        return server.clip_ask(question)
 
     async def clip_forget(question: dict) -> dict:
-        server.clips.forget(question.get("clip") if isinstance(question, dict) else None)
-        return {}
+        return server.clip_forget(question)
 
     part("video", [clip_start, clip_ask, clip_forget])
 
 
 def about_tab(server: Server, tab: gr.Tab) -> None:
-    text = gr.Markdown(about(server.shelf.first))
+    text = gr.Markdown(about(server.recognizers.first))
     weights = gr.Textbox(visible=False)
 
     def about_picked(source: str) -> str:
-        return about(server.shelf.get(source))
+        return about(server.recognizers.get(source))
 
+    picked = f"() => import(`${{window.gradio_config.root}}{MODULES}/session.mjs`)"
     tab.select(
-        about_picked, weights, text, js="() => window.ferWeights ?? ''", queue=False,
-        show_progress="hidden", api_visibility="private",
+        about_picked, weights, text, js=f"{picked}.then((session) => session.asker().weights)",
+        queue=False, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
 
 
@@ -258,12 +156,7 @@ def endpoints(server: Server) -> None:
             uncertain, probs, a sentence, cautions, and for each label the share of each region.
         """
         try:
-            file = uploads.uploaded(image, server.folder())
-            data = uploads.take(file, answers.MAX_PHOTO_BYTES, KEEP_UPLOADS)
-            return await server.turns.run(
-                "api", lambda: answers.photo_numbers(server.shelf.get(weights), data),
-                background=True,
-            )  # fmt: skip
+            return await server.photo_numbers(image, weights)
         except FerError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -280,18 +173,11 @@ def endpoints(server: Server) -> None:
             faces marked (WebM); a CSV with a row for each face and frame.
         """
         try:
-            file = uploads.uploaded(clip, server.folder())
-            recognizer = await server.turns.run(
-                "api", lambda: server.shelf.get(weights), background=True
-            )
-            read = await server.clips.run(file, recognizer, f"api {id(clip)}")
+            numbers, annotated, table = await server.clip_numbers(clip, weights)
         except FerError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        assert read.result is not None  # or there had been an error
-        numbers = clip_numbers(read.result, recognizer.name, recognizer.label_names)
         # gradio copies the files into its cache; ours are forgotten soon.
-        marked = gr.FileData(path=str(read.result.annotated))
-        return numbers, marked, gr.FileData(path=str(read.result.table))
+        return numbers, gr.FileData(path=str(annotated)), gr.FileData(path=str(table))
 
     for function in (photo, video):
         # gradio reads the types of answers as they stand, and here they stand as text.
@@ -358,24 +244,26 @@ def main(argv: list[str] | None = None) -> int:
     cv2.setNumThreads(1)
     try:
         address.check_free(args.host, args.port)
-        shelf = Shelf(args.weights, elsewhere=args.any_weights, backend=args.backend)
+        recognizers = RecognizerCache(
+            args.weights, elsewhere=args.any_weights, backend=args.backend
+        )
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(1)
         with upload_folder() as folder:
-            serve(shelf, folder, args)
+            serve(recognizers, folder, args)
     except (FerError, OSError) as error:  # no folder for uploads; a port that was taken meanwhile
         print(f"app.py: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def serve(shelf: Shelf, folder: Path, args: argparse.Namespace) -> None:
+def serve(recognizers: RecognizerCache, folder: Path, args: argparse.Namespace) -> None:
     """Until a key or a signal ends it. folder: for uploads, gradio's cache and matplotlib's."""
     os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
     os.environ.setdefault("MPLCONFIGDIR", str(folder))  # gradio loads it where it is installed
     live = face_detector(args.backend or "torch", max_side=LIVE_SIDE)
     clip = face_detector(args.backend or "torch", max_side=SEARCH_SIDE)
-    blocks = build(Server(shelf, live, clip))
+    blocks = build(Server(recognizers, folder, live, clip))
     # gradio asks its own page once; a public link is asked for elsewhere.
     own = ("localhost", "127.0.0.1", "::1", args.host) if args.share else ()
     with proxies_aside(*own):
@@ -389,7 +277,10 @@ def launch(blocks: gr.Blocks, args: argparse.Namespace, **more: Any) -> Any:
         share=args.share, auth=args.auth,
         theme=theme(), css=asset("app.css"), footer_links=[], run_history=False,
         ssr_mode=False, enable_monitoring=False, max_file_size=MAX_UPLOAD, mcp_server=args.mcp,
-        app_kwargs={"middleware": [Middleware(LimitBodies)]}, **more,
+        app_kwargs={
+            "middleware": [Middleware(LimitBodies)],
+            "routes": [Mount(MODULES, PageModules(directory=ASSETS))],
+        }, **more,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Nothing here changes its input; every function returns a new RGB uint8 image.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -29,6 +30,8 @@ COLORS: dict[str, tuple[int, int, int]] = {
 _UNKNOWN_COLOR = (255, 255, 255)
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 
+Rectangle = tuple[int, int, int, int]
+
 
 def color_of(label: str) -> tuple[int, int, int]:
     """RGB of an emotion; white for one that is not ours."""
@@ -50,7 +53,7 @@ def percent(prob: float) -> str:
     """``97 %``; at the ends ``< 1 %`` and ``> 99 %``, as no answer is certain."""
     if prob < 0.01:
         return "< 1 %"
-    return "> 99 %" if prob >= 0.995 else f"{100 * prob:.0f} %"
+    return "> 99 %" if prob >= 0.995 else f"{math.floor(100 * prob + 0.5)} %"
 
 
 def caption(recognition: Recognition) -> str:
@@ -76,7 +79,7 @@ def annotate(
         color = color_of(recognition.prediction.label)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), _BLACK, thickness + 2)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
-    taken: list[tuple[int, int, int, int]] = []
+    taken: list[Rectangle] = []
     for i, recognition in enumerate(recognitions):  # captions last: no box runs through one
         # About as wide as its face, but never unreadable.
         width = recognition.face.box[2] - recognition.face.box[0]
@@ -90,35 +93,47 @@ def _draw_caption(
     canvas: np.ndarray,
     recognition: Recognition,
     size: int,
-    taken: Sequence[tuple[int, int, int, int]] = (),
+    taken: Sequence[Rectangle] = (),
     number: int | None = None,
-) -> tuple[int, int, int, int]:
-    """A caption above the box, below it, or at its upper edge, whichever is the first within the
-    image that covers none of those ``taken``. Returns its x, y, width, height.
-
-    Where the image is too narrow for it, the end of the text is lost.
-    """
+) -> Rectangle:
+    """A caption at its box, see :func:`caption_place`, which this returns. Where the image is too
+    narrow for it, the end of the text is lost."""
     text = caption(recognition) if number is None else f"{number}: {caption(recognition)}"
     color = color_of(recognition.prediction.label)
     font = _font(size)
     left, top, right, bottom = (int(v) for v in font.getbbox(text))
     pad = max(2, size // 4)
-    width = min(right - left + 2 * pad, canvas.shape[1])
-    height = min(bottom - top + 2 * pad, canvas.shape[0])
-    x1, y1, _, y2 = (round(v) for v in recognition.face.box)
-    x = min(max(x1, 0), canvas.shape[1] - width)
-    lowest = canvas.shape[0] - height
-    at_edge = min(max(y1, 0), lowest)
-    places = [(x, y, width, height) for y in (y1 - height, y2, at_edge) if 0 <= y <= lowest]
-    free = [place for place in places if not any(_overlap(place, other) for other in taken)]
-    place = (free or places)[0]
+    wanted = right - left + 2 * pad, bottom - top + 2 * pad
+    x1, y1, x2, y2 = (round(v) for v in recognition.face.box)
+    image_size = canvas.shape[1], canvas.shape[0]
+    place = x, y, width, height = caption_place((x1, y1, x2, y2), *wanted, image_size, taken)
     patch = Image.new("RGB", (width, height), color)
     ImageDraw.Draw(patch).text((pad - left, pad - top), text, fill=ink_on(color), font=font)
-    canvas[place[1] : place[1] + height, x : x + width] = np.asarray(patch)
+    canvas[y : y + height, x : x + width] = np.asarray(patch)
     return place
 
 
-def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+def caption_place(
+    box: Rectangle, width: int, height: int, image: tuple[int, int],
+    others: Sequence[Rectangle] = (),
+) -> Rectangle:  # fmt: skip
+    """Where a caption of a width and height goes: above its box ``(x1, y1, x2, y2)``, below it, or
+    at its upper edge, whichever is the first within the image that covers none of the ``others``.
+
+    image: its width and height. Returns x, y, width, height. The page places its captions with the
+    same rule in ``faces.mjs``; a test holds both against each other.
+    """
+    width, height = min(width, image[0]), min(height, image[1])
+    x1, y1, _, y2 = box
+    x = min(max(x1, 0), image[0] - width)
+    lowest = image[1] - height
+    at_edge = min(max(y1, 0), lowest)
+    places = [(x, y, width, height) for y in (y1 - height, y2, at_edge) if 0 <= y <= lowest]
+    free = [place for place in places if not any(_overlap(place, other) for other in others)]
+    return (free or places)[0]
+
+
+def _overlap(a: Rectangle, b: Rectangle) -> bool:
     """Whether two rectangles (x, y, width, height) share a pixel."""
     return all(max(a[i], b[i]) < min(a[i] + a[i + 2], b[i] + b[i + 2]) for i in (0, 1))
 

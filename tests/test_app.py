@@ -14,6 +14,7 @@ pytest.importorskip("gradio")
 import torch
 
 import app
+from fer_cbam import pretrained
 from fer_cbam.recognizer import EmotionRecognizer
 
 
@@ -23,7 +24,7 @@ def recognizer(untrained_weights) -> EmotionRecognizer:
 
 
 def test_about_leads_with_what_it_is_not_for(recognizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(app.pretrained, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(pretrained, "EMBEDDED", tmp_path)
     (tmp_path / "arch.tag").mkdir()
     (tmp_path / "arch.tag" / "config.json").write_text("{}")
     assert "No model card comes with these weights" in app.about(recognizer)
@@ -85,7 +86,7 @@ def test_backend_reaches_recogniser_and_detector(launched, monkeypatch):
     monkeypatch.setattr(app, "build", lambda server: built.append(server) or app.gr.Blocks())
     assert app.main(["--backend", "onnx"]) == 0
     (server,) = built
-    recognizer, live = server.shelf.first, server.live_detector
+    recognizer, live = server.recognizers.first, server.live_detector
     assert type(recognizer.backend).__name__ == "OnnxBackend"
     assert type(recognizer.detector).__name__ == type(live).__name__ == "OnnxYuNetDetector"
     assert (recognizer.detector.max_side, live.max_side) == (4096, app.LIVE_SIDE)
@@ -97,13 +98,17 @@ def test_unknown_weights_end_the_app_with_a_sentence(launched, capsys):
     assert launched == []
 
 
+SVG = "http://www.w3.org/2000/svg"  # names the elements; nobody fetches it
+
+
 def test_the_page_asks_for_nothing_from_elsewhere():
     """No web font, script or style from a network; the browser test sees the same happen."""
     assert app.theme()._stylesheets == []
-    names = [p.name for p in app.ASSETS.iterdir() if p.suffix in (".css", ".js", ".html")]
-    assert {"app.css", "common.js", "webcam.js", "photo.html", "header.html"} <= set(names)
+    names = [p.name for p in app.ASSETS.iterdir() if p.suffix in (".css", ".mjs", ".html")]
+    assert {"app.css", "dom.mjs", "webcam.mjs", "photo.html", "header.html"} <= set(names)
     for name in names:
-        assert not re.search(r"https?://|//[a-z]+\.|@import|url\(", app.asset(name)), name
+        text = app.asset(name).replace(SVG, "")
+        assert not re.search(r"https?://|//[a-z]+\.|@import|url\(", text), name
 
 
 @pytest.mark.parametrize(

@@ -16,36 +16,39 @@ from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
 from fer_cbam.images import decode_image
 from fer_cbam.recognizer import EmotionRecognizer
-from fer_cbam.render import caption, color_of, heat_layer, ink_on, layer_transform
-from fer_cbam.serve import page
-from fer_cbam.serve.photo import explain_faces, numbers
-from fer_cbam.types import Saliency
+from fer_cbam.render import layer_transform, shrink
+from fer_cbam.serve import page, photo
+from fer_cbam.serve.data_urls import from_data_url, jpeg_url
 from fer_cbam.video import tracks
 from fer_cbam.words import sentences
 from fer_cbam.words.cautions import cautions
 
 MAX_FRAME_BYTES, MAX_FRAME_PIXELS = 2_000_000, 2_000_000
-MAX_CROP_BYTES, MAX_CROP_PIXELS = 200_000, 512 * 512
 MAX_PHOTO_BYTES = 25_000_000
+PHOTO_SIDE = 1280  # longest side of the photo as shown
 MAPS = ("gradcam", "spatial_attention")
+TOP = "top"  # explains of each face the label it resembles most
 MAX_FACES = 12  # explained in one picture; of a crowd the largest
 
 Answer = dict[str, Any]
 
 
 def answer_frame(recognizer: EmotionRecognizer, detector: FaceDetector, question: Any) -> Answer:
-    """One webcam frame: who is in it and what each resembles, smoothed over time. The page draws
-    it; explanations are asked for apart, with the crops that come back, so that no label waits.
+    """One webcam frame: who is in it, what each resembles, smoothed over time, and why.
 
     question: ``image`` (data URL), ``time`` (seconds, any even clock), ``memory`` (from the last
-    answer, None at first).
+    answer, None at first), ``map`` (``"gradcam"`` or ``"spatial_attention"``), ``label`` (what the
+    Grad-CAM explains: a label, or ``"top"`` for the one that is shown at each face). Each face has
+    a ``layer``: a PNG to lay over the frame by ``transform``, None where the weights have no such
+    map.
     """
     try:
         question = _as_dict(question)
-        data = page.from_data_url(question.get("image"), MAX_FRAME_BYTES)
+        data = from_data_url(question.get("image"), MAX_FRAME_BYTES)
         time = question.get("time")
         if not tracks.is_number(time):
             raise FerError(f"time: got {time!r}; expected seconds")
+        kind, label = _asked_map(question, recognizer)
         memory = tracks.from_json(question.get("memory"))
         image = decode_image(data, MAX_FRAME_PIXELS)
     except FerError as error:
@@ -61,86 +64,53 @@ def answer_frame(recognizer: EmotionRecognizer, detector: FaceDetector, question
             len(tracked), kinds[0] if kinds else (), bool(largest and largest.uncertain)
         ),
         "size": [image.shape[1], image.shape[0]],
-        "faces": [_live_face(item) for item in tracked],
+        "faces": [_live_face(item, kind, label) for item in tracked],
         "memory": tracks.to_json(memory),
     }
 
 
-def _live_face(tracked: tracks.Tracked) -> Answer:
-    recognition = tracked.recognition
-    prediction = recognition.prediction
-    color = color_of(prediction.label)
+def _asked_map(question: Answer, recognizer: EmotionRecognizer) -> tuple[str, str]:
+    kind, label = question.get("map", MAPS[0]), question.get("label", TOP)
+    if kind not in MAPS:
+        raise FerError(f"map: got {kind!r}; expected one of {', '.join(MAPS)}")
+    if label != TOP and label not in recognizer.label_names:
+        raise FerError(f"label: expected one of {TOP}, {', '.join(recognizer.label_names)}")
+    return kind, label
+
+
+def _live_face(tracked: tracks.Tracked, kind: str, label: str) -> Answer:
+    found = tracked.recognition
+    wanted = None if label == TOP else label
+    saliency = found.saliency(wanted) if kind == "gradcam" else found.attention()
     return {
+        **found.to_dict(digits=4),
+        **page.face_tag(found),
         "track": tracked.track,
-        "box": [round(float(v), 1) for v in recognition.face.box],
-        "label": prediction.label,
-        "caption": caption(recognition),
-        "color": page.css_color(color),
-        "ink": page.css_color(ink_on(color)),
-        "probs": {name: round(p, 4) for name, p in prediction.probs.items()},
-        "crop": page.png_url(recognition.crop),
-        "transform": layer_transform(recognition.affine),
+        "layer": page.heat_url(saliency),
+        "transform": layer_transform(found.affine),
     }
 
 
-def answer_explanation(recognizer: EmotionRecognizer, question: Any) -> Answer:
-    """What spoke for the labels of a frame's faces.
-
-    question: ``map`` (``"gradcam"`` or ``"spatial_attention"``), ``faces``: a list of ``crop``
-    (data URL, as it came with the frame) and ``label`` (the emotion that is shown there). Answers
-    ``layers``: for each face a PNG to lay over its crop, None where the weights have no such map.
-    """
-    try:
-        question = _as_dict(question)
-        kind, faces = question.get("map"), question.get("faces")
-        if kind not in MAPS:
-            raise FerError(f"map: got {kind!r}; expected one of {', '.join(MAPS)}")
-        if not isinstance(faces, list) or len(faces) > MAX_FACES:
-            raise FerError(f"faces: expected a list of at most {MAX_FACES}")
-        asked = [_asked_face(recognizer, face) for face in faces]
-    except FerError as error:
-        return _failed(f"The explanation cannot be drawn: {error}")
-    saliencies = [_saliency(recognizer, kind, crop, label) for crop, label in asked]
-    layers = [None if s is None else page.png_url(heat_layer(s)) for s in saliencies]
-    return {"failed": False, "message": "", "layers": layers}
-
-
-def _asked_face(recognizer: EmotionRecognizer, face: Any) -> tuple[np.ndarray, str]:
-    face = _as_dict(face)
-    label = face.get("label")
-    if label not in recognizer.label_names:
-        raise FerError(f"label: expected one of {', '.join(recognizer.label_names)}")
-    data = page.from_data_url(face.get("crop"), MAX_CROP_BYTES)
-    return decode_image(data, MAX_CROP_PIXELS), str(label)
-
-
-def _saliency(
-    recognizer: EmotionRecognizer, kind: str, crop: np.ndarray, label: str
-) -> Saliency | None:
-    if kind == "gradcam":
-        return recognizer.explain(crop, label)
-    _, [maps] = recognizer.classify([crop], explain=True)
-    return next((saliency for saliency in maps if saliency.kind == kind), None)
-
-
 def answer_photo(recognizer: EmotionRecognizer, question: Any) -> Answer:
-    """A photo: its faces, what each resembles, and what spoke for every emotion.
+    """A photo: its faces, what each resembles, and what spoke for every label.
 
-    question: ``{"image": data URL}``. Answers ``result`` (HTML) and ``numbers``.
+    question: ``{"image": data URL}``. Answers ``numbers`` (as programs get them), ``faces`` (the
+    same faces with what the page draws), ``photo`` (upright, as shown) and ``colors``.
     """
     try:
-        data = page.from_data_url(_as_dict(question).get("image"), MAX_PHOTO_BYTES)
+        data = from_data_url(_as_dict(question).get("image"), MAX_PHOTO_BYTES)
         image = decode_image(data)
     except FerError as error:
-        failed = _failed(f"This file cannot be read as a photo. {error}")
-        return failed | {"result": "", "numbers": None}
-    found = recognizer.detector.detect(image)
-    faces = explain_faces(recognizer, image, found[:MAX_FACES])
+        return _failed(f"This file cannot be read as a photo. {error}") | {"numbers": None}
+    faces, numbers = _read_photo(recognizer, image)
+    drawn = [page.photo_face(image, face) for face in faces]
     return {
         "failed": False,
-        "message": sentences.photo_message(len(found), len(faces)),
-        "result": page.photo_result(image, faces) if faces else "",
-        "numbers": numbers(recognizer, image, found, faces),
+        "message": numbers["message"],
+        "photo": jpeg_url(shrink(image, [], PHOTO_SIDE)[0]) if faces else None,
+        "faces": [face | more for face, more in zip(numbers["faces"], drawn, strict=True)],
+        "colors": page.label_colors(recognizer.label_names),
+        "numbers": numbers,
     }
 
 
@@ -152,10 +122,15 @@ def photo_numbers(recognizer: EmotionRecognizer, data: bytes) -> Answer:
     Raises:
         ImageError: they are none.
     """
-    image = decode_image(data)
+    return _read_photo(recognizer, decode_image(data))[1]
+
+
+def _read_photo(
+    recognizer: EmotionRecognizer, image: np.ndarray
+) -> tuple[list[photo.ExplainedFace], Answer]:
     found = recognizer.detector.detect(image)
-    faces = explain_faces(recognizer, image, found[:MAX_FACES])
-    return numbers(recognizer, image, found, faces)
+    faces = photo.explain_faces(recognizer, image, found[:MAX_FACES])
+    return faces, photo.photo_numbers(recognizer, image, found, faces)
 
 
 def answer_pick(get: Callable[[object], EmotionRecognizer], question: Any) -> Answer:
@@ -169,7 +144,7 @@ def answer_pick(get: Callable[[object], EmotionRecognizer], question: Any) -> An
         "message": "",
         "weights": recognizer.name,
         "labels": list(recognizer.label_names),
-        "colors": {name: page.css_color(color_of(name)) for name in recognizer.label_names},
+        "colors": page.label_colors(recognizer.label_names),
     }
 
 

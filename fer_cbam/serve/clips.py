@@ -20,7 +20,8 @@ from typing import Any
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
 from fer_cbam.recognizer import EmotionRecognizer
-from fer_cbam.serve.clip_page import clip_numbers, clip_result
+from fer_cbam.serve.clip_numbers import clip_numbers
+from fer_cbam.serve.page import label_colors
 from fer_cbam.serve.turns import BusyError, Turns
 from fer_cbam.video.analysis import ClipResult, Progress, analyse
 from fer_cbam.video.clip import ClipReader
@@ -30,7 +31,7 @@ MAX_SECONDS = 600.0  # of a clip; a note says that the rest was left out
 MAX_PIXELS = 9_000_000  # of a frame: 4K
 READ_RATE = 12.0  # frames a second that are searched; boxes are held in between
 STEP = 0.05  # seconds of one turn
-FORSAKEN = 20.0  # seconds without a question after which a visitor has left
+LEFT_AFTER = 20.0  # seconds without a question after which a visitor has left
 
 Steps = Generator[Progress, None, ClipResult]
 
@@ -57,13 +58,13 @@ class Clips:
     def __init__(
         self,
         turns: Turns,
-        folder: Callable[[], Path],
+        folder: Path,
         detector: FaceDetector | None = None,
-        forsaken: float = FORSAKEN,
+        left_after: float = LEFT_AFTER,
     ):
         self.turns = turns
         self.detector = detector
-        self.forsaken = forsaken
+        self.left_after = left_after
         self._folder = folder
         self._clips: dict[str, Clip] = {}
         self._tasks: set[asyncio.Task] = set()
@@ -81,7 +82,7 @@ class Clips:
         if len(self._clips) >= MAX_CLIPS:
             raise BusyError("Many clips are being read. Try again in a moment.")
         name = secrets.token_urlsafe(16)
-        folder = self._folder() / f"clip-{name}"
+        folder = self._folder / f"clip-{name}"
         folder.mkdir(mode=0o700)
         # Our own name: what a visitor calls a file appears nowhere.
         shutil.move(file, folder / f"clip{file.suffix[:8]}")
@@ -94,8 +95,8 @@ class Clips:
         task.add_done_callback(self._tasks.discard)
         return clip
 
-    async def run(self, file: Path, recognizer: EmotionRecognizer, visitor: str) -> Clip:
-        """Read a file to its end, for a program that waits for it.
+    async def run(self, file: Path, recognizer: EmotionRecognizer, visitor: str) -> ClipResult:
+        """Read a file to its end, for a program that waits for it. Its files are soon forgotten.
 
         Raises:
             FerError: what is wrong with it.
@@ -108,11 +109,12 @@ class Clips:
         if clip.error is not None:
             self.forget(clip.name)
             raise clip.error
-        return clip
+        assert clip.result is not None  # or there had been an error
+        return clip.result
 
     def ask(self, name: object) -> dict[str, Any]:
         """How far a clip is: ``fraction`` (None if unknown) and ``seconds``; once it is ``done``,
-        ``result`` (HTML), ``numbers``, and the paths of ``annotated`` and ``table``."""
+        ``numbers``, the ``colors`` of the labels, and the paths of ``annotated`` and ``table``."""
         clip = self._clips.get(name) if isinstance(name, str) else None
         if clip is None:
             return {"failed": True, "done": True, "message": "This clip has been forgotten."}
@@ -134,8 +136,8 @@ class Clips:
         labels = clip.recognizer.label_names
         return {
             "failed": False, "done": True, "message": _message(clip.result),
-            "result": clip_result(clip.result, labels),
             "numbers": clip_numbers(clip.result, clip.recognizer.name, labels),
+            "colors": label_colors(labels),
             "annotated": str(clip.result.annotated), "table": str(clip.result.table),
         }  # fmt: skip
 
@@ -165,14 +167,14 @@ class Clips:
             for file in clip.folder.glob("clip.*"):  # read: only the answers are kept
                 file.unlink()
             clip.ended.set()
-        while clip.name in self._clips and time.monotonic() - clip.asked < self.forsaken:
-            await asyncio.sleep(self.forsaken / 10)
+        while clip.name in self._clips and time.monotonic() - clip.asked < self.left_after:
+            await asyncio.sleep(self.left_after / 10)
         self.forget(clip.name)
         shutil.rmtree(clip.folder, ignore_errors=True)
 
     async def _turn(self, clip: Clip, work: Callable[[], Any]) -> Any:
         while True:
-            if time.monotonic() - clip.asked > self.forsaken:
+            if time.monotonic() - clip.asked > self.left_after:
                 clip.unwanted = True
                 raise FerError("The visitor has left.")
             try:

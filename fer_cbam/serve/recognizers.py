@@ -20,8 +20,8 @@ MAX_SOURCE = 400  # characters of a name, path or hub id
 MAX_BYTES = 500_000_000  # of a weights file that a visitor names
 
 
-class Shelf:
-    """Loaded weights, the least recently used taken down when there are more than ``keep``.
+class RecognizerCache:
+    """Loaded weights, the least recently used dropped when there are more than ``keep``.
 
     default: what a visitor gets who picks nothing; always there. elsewhere: whether visitors may
     name a folder of this computer or a hub repository; otherwise only embedded weights and the

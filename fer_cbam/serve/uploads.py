@@ -30,7 +30,7 @@ def uploaded(file: Any, folder: Path) -> Path:
     return real
 
 
-def take(path: Path, max_bytes: int, keep: float = 0.0) -> bytes:
+def read_and_delete(path: Path, max_bytes: int, keep: float = 0.0) -> bytes:
     """Read an uploaded file and delete it, whatever comes.
 
     keep: seconds until it is deleted. gradio names files by their content, so that two visitors who

@@ -111,6 +111,11 @@ def launch_browser(playwright, camera: Path):
     return playwright.chromium.launch(executable_path=chromium_path(), args=arguments)
 
 
+def wait_for_modules(page) -> None:
+    """All parts of the page can be used."""
+    page.wait_for_function("document.querySelectorAll('[data-part=ready]').length === 4")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def chromium() -> str:
     pytest.importorskip("playwright", reason="playwright is not installed: no browser tests")
@@ -174,7 +179,7 @@ def open_page(address) -> Iterator[Callable]:
         if script:
             page.add_init_script(script)
         page.goto(address)
-        page.wait_for_selector(".fer-webcam")
+        wait_for_modules(page)
         opened.append(page)
         return page
 

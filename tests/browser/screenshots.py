@@ -21,6 +21,7 @@ from tests.browser.conftest import (
     astronaut_frames,
     launch_browser,
     running_app,
+    wait_for_modules,
     write_mjpeg,
 )
 
@@ -65,7 +66,7 @@ def shoot(
         viewport=PHONE if phone else DESKTOP, color_scheme="dark" if dark else "light"
     )
     page.goto(address)
-    page.wait_for_selector(".fer-webcam")
+    wait_for_modules(page)
     show(page)
     page.wait_for_timeout(500)
     page.mouse.move(0, 0)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,14 +13,16 @@ import pytest
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import FerError, WeightsError
 from fer_cbam.recognizer import EmotionRecognizer
-from fer_cbam.render import heat_layer, layer_transform
-from fer_cbam.serve import answers, page
+from fer_cbam.render import caption, heat_layer, layer_transform
+from fer_cbam.serve import answers
+from fer_cbam.serve.data_urls import jpeg_url, to_data_url
+from fer_cbam.serve.server import ASSETS
 from fer_cbam.types import Face
 from fer_cbam.video import tracks
 from fer_cbam.words import sentences
 
-PHOTO = Path(page.__file__).parent / "assets" / "astronaut.jpg"
-ASTRONAUT = page.file_data_url(PHOTO)
+PHOTO = ASSETS / "astronaut.jpg"
+ASTRONAUT = to_data_url(PHOTO.read_bytes(), "jpeg")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,6 @@ def test_a_frame_is_answered_with_its_face_and_a_memory(recognizer, detector):
     assert shown["label"] == found.prediction.label
     assert shown["caption"].startswith(found.prediction.label)
     assert shown["probs"] == pytest.approx(found.prediction.probs, abs=1e-4)
-    np.testing.assert_array_equal(pixels(shown["crop"]), found.crop)
     assert shown["transform"] == pytest.approx(layer_transform(found.affine))
     (remembered,) = tracks.from_json(answer["memory"]).faces
     assert remembered.track == shown["track"] == 1 and remembered.time == 1.0
@@ -90,10 +89,10 @@ def test_a_frame_without_a_face(recognizer):
 
 def test_what_to_be_careful_about_is_said_of_a_frame(recognizer, detector):
     image = pixels(ASTRONAUT)
-    dark = page.data_url((image // 9).astype(np.uint8), quality=95)
+    dark = jpeg_url((image // 9).astype(np.uint8), quality=95)
     answer = answers.answer_frame(recognizer, YuNetDetector(0.5, max_side=640), frame(dark))
     assert answer["message"] == "More light: the face is very dark."
-    twins = page.data_url(np.hstack([image, image]))
+    twins = jpeg_url(np.hstack([image, image]))
     answer = answers.answer_frame(recognizer, YuNetDetector(max_side=640), frame(twins))
     assert answer["message"].startswith("2 faces in view.")
 
@@ -107,6 +106,11 @@ def test_what_to_be_careful_about_is_said_of_a_frame(recognizer, detector):
         frame(memory={"faces": [{"box": [0, 0, 1, 1]}], "next_track": 2}),
         frame(time="soon"),
         frame(time=float("nan")),
+        frame(map="everything"),
+        frame(map=["gradcam"]),
+        frame(label="boredom"),
+        frame(label=["fear"]),
+        frame(label=None),
         {},
         None,
         [],
@@ -118,61 +122,65 @@ def test_frames_that_are_none(recognizer, detector, question):
     assert "picture cannot be read" in answer["message"]
 
 
-def explanation(recognizer, kind="gradcam", **rest) -> dict:
-    (found,) = recognizer(PHOTO)
-    face = {"crop": page.png_url(found.crop), "label": "fear"}
-    return {"map": kind, "faces": [face]} | rest
+def layer(recognizer, detector, **asked) -> np.ndarray | None:
+    (shown,) = answers.answer_frame(recognizer, detector, frame(**asked))["faces"]
+    return shown["layer"] and pixels(shown["layer"])
 
 
-def test_an_explanation_is_that_of_the_label_that_is_shown(recognizer):
-    (found,) = recognizer(PHOTO, explain=True)
-    answer = answers.answer_explanation(recognizer, explanation(recognizer))
-    (layer,) = answer["layers"]
-    expected = heat_layer(recognizer.explain(found.crop, "fear"))
-    np.testing.assert_array_equal(pixels(layer), expected)
-    answer = answers.answer_explanation(recognizer, explanation(recognizer, "spatial_attention"))
-    attention = next(s for s in found.saliencies if s.kind == "spatial_attention")
-    np.testing.assert_array_equal(pixels(answer["layers"][0]), heat_layer(attention))
-    assert not np.array_equal(pixels(answer["layers"][0]), expected)
+def test_a_frame_brings_the_map_that_is_asked_for(recognizer, detector):
+    image = pixels(ASTRONAUT)
+    (found,) = recognizer.recognize(image, detector.detect(image), explain=True)
+    gradcam, attention = found.saliencies
+    assert (gradcam.kind, gradcam.label) == ("gradcam", found.prediction.label)
+    np.testing.assert_array_equal(layer(recognizer, detector), heat_layer(gradcam))
+    np.testing.assert_array_equal(
+        layer(recognizer, detector, map="spatial_attention"), heat_layer(attention)
+    )
+    for label in recognizer.label_names:
+        expected = heat_layer(recognizer.explain(found.crop, label))
+        np.testing.assert_array_equal(layer(recognizer, detector, label=label), expected)
 
 
-def test_weights_without_such_a_map_have_no_layer(recognizer, monkeypatch):
+def test_the_label_on_the_top_is_the_one_that_is_shown(recognizer, detector):
+    """Smoothed over time it may be another than that of the frame alone."""
+    first = answers.answer_frame(recognizer, detector, frame())
+    (face,) = first["memory"]["faces"]
+    certain = {label: float(label == "fear") for label in face["probs"]}
+    memory = first["memory"] | {"faces": [face | {"probs": certain}]}
+    (shown,) = answers.answer_frame(recognizer, detector, frame(memory=memory))["faces"]
+    assert shown["label"] == "fear" != first["faces"][0]["label"]
+    np.testing.assert_array_equal(pixels(shown["layer"]), layer(recognizer, detector, label="fear"))
+
+
+def test_weights_without_such_a_map_have_no_layer(recognizer, detector, monkeypatch):
     forward = recognizer.backend.forward
     without = lambda x: replace(forward(x), attention=None)  # noqa: E731
     monkeypatch.setattr(recognizer.backend, "forward", without)
-    answer = answers.answer_explanation(recognizer, explanation(recognizer, "spatial_attention"))
-    assert answer == {"failed": False, "message": "", "layers": [None]}
+    assert layer(recognizer, detector, map="spatial_attention") is None
+    assert layer(recognizer, detector) is not None
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"map": "everything"},
-        {"faces": None},
-        {"faces": [7]},
-        {"faces": [{}] * 13},
-        {"faces": [{"crop": "data:image/png;base64,AAAA", "label": "fear"}]},
-        {"faces": [{"crop": page.png_url(np.zeros((600, 600, 3), np.uint8)), "label": "fear"}]},
-        {"faces": [{"crop": page.png_url(np.zeros((9, 9, 3), np.uint8)), "label": "boredom"}]},
-        {"faces": [{"crop": page.png_url(np.zeros((9, 9, 3), np.uint8)), "label": ["fear"]}]},
-    ],
-)
-def test_explanations_that_cannot_be_asked_for(recognizer, change):
-    answer = answers.answer_explanation(recognizer, explanation(recognizer) | change)
-    assert answer["failed"] is True
-    assert answer["message"].startswith("The explanation cannot be drawn:")
-
-
-def test_a_photo_is_answered_with_a_panel_and_a_map_for_every_emotion(recognizer):
+def test_a_photo_is_answered_with_a_face_and_a_map_for_every_label(recognizer):
     answer = answers.answer_photo(recognizer, {"image": ASTRONAUT})
+    assert json.loads(json.dumps(answer, allow_nan=False)).keys() == answer.keys()
     assert answer["failed"] is False and answer["message"].startswith("One face found.")
-    emotions = re.findall(r'<image [^>]*data-emotion="(\w+)"', answer["result"])
-    assert emotions == list(recognizer.label_names)
-    assert answer["result"].count('class="fer-face"') == 1
-    (face,) = answer["numbers"]["faces"]
-    assert face["sentence"] in answer["result"].replace("&gt;", ">").replace("&lt;", "<").replace(
-        "&#x27;", "'"
-    )
+    (face,) = answer["faces"]
+    (found,) = recognizer(PHOTO)
+    assert list(face["layers"]) == list(answer["colors"]) == list(recognizer.label_names)
+    for label, url in face["layers"].items():
+        expected = heat_layer(recognizer.explain(found.crop, label))
+        np.testing.assert_array_equal(pixels(url), expected)
+    assert face["caption"] == caption(found)
+    (numbers,) = answer["numbers"]["faces"]
+    assert numbers.items() <= face.items()
+    assert numbers["sentence"] == face["sentences"][found.prediction.label]
+
+
+def test_a_large_photo_is_shown_smaller(recognizer):
+    large = cv2.resize(pixels(ASTRONAUT), (2560, 2000), interpolation=cv2.INTER_CUBIC)
+    answer = answers.answer_photo(recognizer, {"image": jpeg_url(large)})
+    assert pixels(answer["photo"]).shape == (1000, 1280, 3)
+    assert answer["numbers"]["image"] == {"width": 2560, "height": 2000}  # what boxes count in
 
 
 def test_the_numbers_of_a_photo_are_those_of_the_recogniser(recognizer):
@@ -192,10 +200,10 @@ def test_the_numbers_of_a_photo_are_those_of_the_recogniser(recognizer):
 
 
 def test_a_photo_without_a_face(recognizer):
-    grey = page.data_url(np.full((200, 300, 3), 128, np.uint8))
+    grey = jpeg_url(np.full((200, 300, 3), 128, np.uint8))
     answer = answers.answer_photo(recognizer, {"image": grey})
     assert answer["failed"] is False and answer["message"] == sentences.NO_FACE
-    assert answer["result"] == "" and answer["numbers"]["faces"] == []
+    assert answer["faces"] == answer["numbers"]["faces"] == [] and answer["photo"] is None
 
 
 @pytest.mark.parametrize(
@@ -209,7 +217,7 @@ def test_a_photo_without_a_face(recognizer):
 def test_photos_that_are_none(recognizer, data, message):
     url = "data:;base64," + base64.b64encode(data).decode()
     answer = answers.answer_photo(recognizer, {"image": url})
-    assert answer["failed"] is True and answer["result"] == "" and answer["numbers"] is None
+    assert answer["failed"] is True and answer["numbers"] is None
     assert answer["message"].startswith("This file cannot be read as a photo.")
     assert message in answer["message"]
     with pytest.raises(FerError, match=message):
@@ -232,7 +240,7 @@ def test_a_crowd_is_answered_with_its_largest_faces(recognizer, monkeypatch):
     monkeypatch.setattr(recognizer, "detector", Crowd())
     answer = answers.answer_photo(recognizer, {"image": ASTRONAUT})
     assert f"here are the {answers.MAX_FACES} largest" in answer["message"]
-    assert answer["result"].count('class="fer-face"') == answers.MAX_FACES
+    assert len(answer["faces"]) == answers.MAX_FACES
     assert answer["numbers"]["faces_found"] == 50
 
 
@@ -247,6 +255,36 @@ def test_a_profile_whose_landmarks_lie_on_a_line_still_has_an_answer(recognizer,
     monkeypatch.setattr(recognizer, "detector", Profile())
     (shown,) = answers.answer_photo(recognizer, {"image": ASTRONAUT})["numbers"]["faces"]
     assert sum(shown["probs"].values()) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.fixture
+def calls(recognizer, monkeypatch) -> list[int]:
+    """How many faces each call of the network had."""
+    forward, counted = recognizer.backend.forward, []
+
+    def count(x):
+        counted.append(len(x))
+        return forward(x)
+
+    monkeypatch.setattr(recognizer.backend, "forward", count)
+    return counted
+
+
+@pytest.mark.parametrize("kind", answers.MAPS)
+def test_a_frame_asks_the_network_once_with_its_explanation(recognizer, detector, calls, kind):
+    twins = jpeg_url(np.hstack([pixels(ASTRONAUT)] * 2))
+    wide = YuNetDetector(max_side=640)
+    for label in (answers.TOP, "fear"):
+        answer = answers.answer_frame(recognizer, wide, frame(twins, map=kind, label=label))
+        assert all(face["layer"] for face in answer["faces"])
+    assert calls == [2, 2]
+
+
+def test_a_photo_asks_the_network_once_for_all_faces_and_labels(recognizer, calls):
+    crowd = jpeg_url(np.vstack([np.hstack([pixels(ASTRONAUT)] * 4)] * 3))
+    answer = answers.answer_photo(recognizer, {"image": crowd})
+    assert [len(face["layers"]) for face in answer["faces"]] == [7] * 12
+    assert calls == [12]
 
 
 def test_picking(recognizer):

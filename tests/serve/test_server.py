@@ -25,18 +25,19 @@ import httpx
 
 import app
 from fer_cbam.images import decode_image
-from fer_cbam.serve import answers, page
-from fer_cbam.serve.recognizers import Shelf
+from fer_cbam.serve import answers
+from fer_cbam.serve.data_urls import from_data_url, jpeg_url, to_data_url
+from fer_cbam.serve.recognizers import RecognizerCache
 from tests.conftest import files_under
 
 PHOTO = app.ASSETS / "astronaut.jpg"
-ASTRONAUT = page.file_data_url(PHOTO)
+ASTRONAUT = to_data_url(PHOTO.read_bytes(), "jpeg")
 
 
 # The face alone: quickly answered, so that many can be asked for.
-FACE = page.data_url(decode_image(PHOTO)[40:200, 144:304])
+FACE = jpeg_url(decode_image(PHOTO)[40:200, 144:304])
 
-FACE_BYTES = page.from_data_url(FACE, 10**7)
+FACE_BYTES = from_data_url(FACE, 10**7)
 
 
 class Running:
@@ -47,7 +48,7 @@ class Running:
         self.parts = {
             name: number
             for number, block in blocks.blocks.items()
-            for name in ("frame", "photo", "pick", "explain", "clip_start", "clip_ask")
+            for name in ("frame", "photo", "pick", "clip_start", "clip_ask")
             if getattr(getattr(block, name, None), "_is_server_fn", False)
         }
 
@@ -97,18 +98,16 @@ class Running:
 @pytest.fixture(scope="module")
 def running(untrained_weights, tmp_path_factory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("uploads")
-    before, keep = os.environ.get("GRADIO_TEMP_DIR"), app.KEEP_UPLOADS
-    app.KEEP_UPLOADS = 2.0
+    before = os.environ.get("GRADIO_TEMP_DIR")
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    shelf = Shelf(untrained_weights["ckplus48"], elsewhere=True)
-    server = app.Server(shelf)
+    recognizers = RecognizerCache(untrained_weights["ckplus48"], elsewhere=True)
+    server = app.Server(recognizers, folder, keep_uploads=2.0)
     blocks = app.build(server)
     args = app.parse_args(["--host", "127.0.0.1"])
     _, url, _ = app.launch(blocks, args, prevent_thread_lock=True, quiet=True)
     yield Running(url, blocks, folder)
     blocks.close()
     server.turns.close()
-    app.KEEP_UPLOADS = keep
     if before is None:
         del os.environ["GRADIO_TEMP_DIR"]
     else:
@@ -117,6 +116,41 @@ def running(untrained_weights, tmp_path_factory) -> Iterator[Running]:
 
 def file_data(path: str) -> dict:
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def test_modules_of_the_page_are_served(running):
+    url = running.url + app.MODULES.lstrip("/")
+    for name in ("webcam.mjs", "faces.mjs", "session.mjs"):
+        response = httpx.get(f"{url}/{name}")
+        assert response.text == app.asset(name)
+        assert "javascript" in response.headers["content-type"]  # or no browser would run it
+        assert response.headers["cache-control"] == "no-cache"
+        tag = {"If-None-Match": response.headers["etag"]}
+        assert httpx.get(f"{url}/{name}", headers=tag).status_code == 304
+    for outside in ("../page.py", "%2e%2e/page.py", "..%2fpage.py", "", "nothing.mjs"):
+        assert httpx.get(f"{url}/{outside}").status_code in (404, 405), outside
+
+
+def test_modules_behind_a_sub_path_and_a_password(untrained_weights, tmp_path):
+    """A proxy may hand the sub-path on or cut it off; the modules are public, answers are not."""
+    recognizers = RecognizerCache(untrained_weights["ckplus48"])
+    server = app.Server(recognizers, tmp_path)
+    blocks = app.build(server)
+    args = app.parse_args(["--host", "127.0.0.1", "--auth", "me:secret"])
+    _, url, _ = app.launch(blocks, args, root_path="/sub", prevent_thread_lock=True, quiet=True)
+    url = f"http://{httpx.URL(url).netloc.decode()}"
+    try:
+        assert httpx.get(f"{url}/config").status_code == 401
+        with httpx.Client() as visitor:
+            visitor.post(f"{url}/login", data={"username": "me", "password": "secret"})
+            root = httpx.URL(visitor.get(f"{url}/config").json()["root"])
+        assert root.path == "/sub"
+        for prefix in ("", root.path):
+            response = httpx.get(f"{url}{prefix}{app.MODULES}/webcam.mjs")
+            assert response.text == app.asset("webcam.mjs")
+    finally:
+        blocks.close()
+        server.turns.close()
 
 
 def test_photo_through_gradio_client(running):
@@ -136,7 +170,7 @@ def assert_same(found: dict, expected: dict) -> None:
 
 
 def running_recognizer(running: Running):
-    return Shelf(running_weights(running)).first
+    return RecognizerCache(running_weights(running)).first
 
 
 def running_weights(running: Running) -> str:
@@ -212,10 +246,7 @@ def test_the_same_photo_from_several_at_once(running):
 
 def test_a_program_that_asks_for_many_photos_at_once_gets_them_all(running):
     photo = decode_image(PHOTO)
-    files = [
-        page.from_data_url(page.data_url(photo[40 - i : 200, 144 - i : 304]), 10**7)
-        for i in range(24)
-    ]
+    files = [from_data_url(jpeg_url(photo[40 - i : 200, 144 - i : 304]), 10**7) for i in range(24)]
 
     texts = asyncio.run(running.photos(files))
     assert all(text.startswith("event: complete") for text in texts), texts
@@ -384,7 +415,7 @@ def test_two_with_different_weights_at_once(running, untrained_weights):
 
     found = [response.json()["numbers"] for response in asyncio.run(scene())]
     expected = {
-        source: answers.answer_photo(Shelf(source).first, {"image": FACE})["numbers"]
+        source: answers.answer_photo(RecognizerCache(source).first, {"image": FACE})["numbers"]
         for source in sources.values()
     }
     assert [n["weights"] for n in found] == list(sources.values()) * 4
@@ -394,7 +425,7 @@ def test_two_with_different_weights_at_once(running, untrained_weights):
 
 
 def test_questions_of_another_shape(running):
-    for name in ("frame", "photo", "explain"):
+    for name in ("frame", "photo"):
         for question in (None, 7, [], "x", {"weights": ["a"]}, {"visitor": {"a": 1}}):
             response = running.ask(name, question)
             assert response.status_code == 200 and response.json()["failed"] is True

@@ -22,13 +22,13 @@ def folder(tmp_path) -> Path:
 
 def test_an_upload_is_read_once_and_leaves_nothing(folder):
     path = uploads.uploaded({"path": str(folder / "abc" / "photo.jpg")}, folder)
-    assert uploads.take(path, 100) == b"pixels"
+    assert uploads.read_and_delete(path, 100) == b"pixels"
     assert list(folder.iterdir()) == []
 
 
 def test_one_that_is_too_large_leaves_nothing_either(folder):
     with pytest.raises(FerError, match="expected at most"):
-        uploads.take(folder / "abc" / "photo.jpg", 3)
+        uploads.read_and_delete(folder / "abc" / "photo.jpg", 3)
     assert list(folder.iterdir()) == []
 
 
@@ -37,7 +37,7 @@ def test_kept_for_a_while_unless_it_is_sent_again(folder):
     written = path.stat().st_mtime_ns
     uploads.discard(path, written + 1)
     assert path.is_file()  # written anew since then
-    assert uploads.take(path, 100, keep=0.05) == b"pixels"
+    assert uploads.read_and_delete(path, 100, keep=0.05) == b"pixels"
     assert path.is_file()
     deadline = time.monotonic() + 10
     while path.exists() and time.monotonic() < deadline:

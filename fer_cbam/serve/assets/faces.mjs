@@ -1,0 +1,80 @@
+// What is drawn of faces, live or in a photo: boxes and captions as SVG over the picture, heat on
+// canvas. Words and colours come from the server; where a caption goes is decided as in render.py.
+
+import { svg } from "./dom.mjs";
+
+const CAPTION_PIXELS = [12, 17]; // least and most size of a caption on the screen
+
+const overlap = (a, b) =>
+  Math.max(a.x, b.x) < Math.min(a.x + a.width, b.x + b.width) &&
+  Math.max(a.y, b.y) < Math.min(a.y + a.height, b.y + b.height);
+
+// Where a caption of this width and height goes: above its box, below it, or at its upper edge,
+// the first of them within the picture that covers none of the `others`; [picture width, height].
+export function captionPlace(box, width, height, picture, others = []) {
+  const [w, h] = [Math.min(width, picture[0]), Math.min(height, picture[1])];
+  const x = Math.min(Math.max(box[0], 0), picture[0] - w);
+  const lowest = picture[1] - h;
+  const atEdge = Math.min(Math.max(box[1], 0), lowest);
+  const places = [box[1] - h, box[3], atEdge]
+    .filter((y) => 0 <= y && y <= lowest)
+    .map((y) => ({ x, y, width: w, height: h }));
+  return places.find((place) => !others.some((other) => overlap(place, other))) ?? places[0];
+}
+
+// Size of a caption in pixels of the picture: about as wide as its face, and readable on the
+// screen. scale: pixels of the screen for one of the picture.
+export function captionSize(box, scale) {
+  const [least, most] = CAPTION_PIXELS;
+  return Math.min(most, Math.max(least, (scale * (box[2] - box[0])) / 7)) / scale;
+}
+
+let pen = null;
+
+function textWidth(text, size) {
+  pen ??= document.createElement("canvas").getContext("2d");
+  pen.font = `600 ${size}px system-ui, sans-serif`;
+  return pen.measureText(text).width;
+}
+
+// Boxes and captions in an SVG over the picture. faces: box, caption, color, ink. size: [width,
+// height] of the picture that the boxes are counted in.
+export function drawFaces(overlay, faces, size) {
+  overlay.setAttribute("viewBox", `0 0 ${size[0]} ${size[1]}`);
+  const scale = (overlay.clientWidth || size[0]) / size[0];
+  const others = [];
+  const captions = faces.map((face) => {
+    const letters = captionSize(face.box, scale);
+    const width = textWidth(face.caption, letters) + 0.9 * letters;
+    const place = captionPlace(face.box, width, 1.5 * letters, size, others);
+    others.push(place);
+    return drawCaption(face, place, letters);
+  });
+  // Captions last: no box runs through one.
+  overlay.replaceChildren(...faces.flatMap((face) => drawBox(face, scale)), ...captions);
+}
+
+function drawBox({ box: [x1, y1, x2, y2], color }, scale) {
+  const place = { x: x1, y: y1, width: x2 - x1, height: y2 - y1, rx: 5 / scale, fill: "none" };
+  const line = (stroke, width) => svg("rect", { ...place, stroke, "stroke-width": width / scale });
+  return [line("rgb(0 0 0 / 55%)", 4.5), line(color, 2.5)];
+}
+
+function drawCaption({ caption, color, ink }, place, letters) {
+  const group = svg("g", { class: "fer-tag" });
+  const middle = { x: place.x + 0.45 * letters, y: place.y + place.height / 2 };
+  group.append(
+    svg("rect", { ...place, rx: letters / 4, fill: color }),
+    svg("text", { ...middle, fill: ink, "font-size": letters }, caption),
+  );
+  return group;
+}
+
+// One heat layer over a picture; transform: from the layer's pixels to the canvas's.
+export function paintHeat(context, layer, transform, opacity) {
+  context.save();
+  context.transform(...transform);
+  context.globalAlpha = opacity;
+  context.drawImage(layer, 0, 0);
+  context.restore();
+}

@@ -1,0 +1,59 @@
+// The weights picker. A choice belongs to this page: it travels with every question.
+
+import { make, say } from "./dom.mjs";
+import { UNANSWERED, asker, pickWeights } from "./session.mjs";
+
+const inWords = (labels) => `${labels.length} expressions: ${labels.join(", ")}`;
+
+export function start({ element, props, server }) {
+  const find = (selector) => element.querySelector(selector);
+  const details = find(".fer-weights");
+  let current = props.name;
+
+  async function pick(wanted) {
+    if (!wanted) return say(element, "Enter a folder or hf-hub:user/name.", true);
+    details.dataset.state = "busy";
+    say(element, "Checking and loading…");
+    try {
+      const answer = await server.pick({ ...asker(), weights: wanted });
+      say(element, answer.message, answer.failed);
+      if (answer.failed) return;
+      current = wanted;
+      find(".fer-weights-name").textContent = answer.weights;
+      find(".fer-weights-labels").textContent = inWords(answer.labels);
+      pickWeights(wanted, answer);
+    } catch {
+      say(element, UNANSWERED, true);
+    } finally {
+      mark();
+      details.dataset.state = "ready";
+    }
+  }
+
+  function mark() {
+    const radios = element.querySelectorAll('[name="fer-weights"]');
+    for (const radio of radios) radio.checked = radio.value === current;
+  }
+
+  for (const name of props.names) {
+    const label = make("label");
+    const radio = make("input");
+    Object.assign(radio, { type: "radio", name: "fer-weights", value: name });
+    radio.addEventListener("change", () => pick(name));
+    label.append(radio, make("span", "", name));
+    find(".fer-weights-list").append(label);
+  }
+  find(".fer-weights-elsewhere").hidden = !props.elsewhere;
+  find(".fer-weights-labels").textContent = inWords(props.labels);
+  mark();
+  find("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    pick(find("#fer-weights-source").value.trim());
+  });
+  document.addEventListener("click", (event) => {
+    if (!details.contains(event.target)) details.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") details.open = false;
+  });
+}

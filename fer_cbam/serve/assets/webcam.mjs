@@ -1,0 +1,176 @@
+// The webcam tab: a frame goes to server.frame; the answer has the faces, what each resembles, and
+// the explanation that was asked for. One question a frame; pace.mjs says when the next one goes.
+
+import { closeCamera, drawCamera, openCamera, refusal } from "./camera.mjs";
+import { loadImage, pause, say } from "./dom.mjs";
+import { drawFaces, paintHeat } from "./faces.mjs";
+import { Pace } from "./pace.mjs";
+import { People } from "./people.mjs";
+import { UNANSWERED, asker, onWeights } from "./session.mjs";
+
+const LONGEST = 640; // pixels of a frame's longer side
+
+const inWords = (rate) =>
+  rate ? `${rate.fps.toFixed(0)} fps · ${rate.latency.toFixed(0)} ms` : "";
+
+export function start({ element, props, server }) {
+  const find = (selector) => element.querySelector(selector);
+  const root = find(".fer-webcam");
+  const video = find(".fer-source");
+  const plain = find(".fer-plain");
+  const explained = find(".fer-explained");
+  const overlay = find(".fer-overlay");
+  const cameras = find('[data-pick="camera"]');
+  let colors = props.colors;
+  let people = new People(find(".fer-cards"), colors);
+  let pace = new Pace();
+  let stream = null;
+  let memory = null; // what the server wants to remember of the faces, from one frame to the next
+  let fresh = false; // the camera has shown a frame since the last one was sent
+  let label = null; // the expression that is explained; null: of each face the one it resembles
+
+  function setState(state) {
+    root.dataset.state = state;
+    find('[data-do="start"]').disabled = state === "starting";
+  }
+
+  async function open() {
+    stop();
+    setState("starting");
+    say(element, "Waiting for the camera…");
+    const chosen = cameras.value ? { deviceId: { exact: cameras.value } } : { facingMode: "user" };
+    try {
+      stream = await openCamera(video, chosen);
+    } catch (error) {
+      stop();
+      say(element, refusal(error), true);
+      return;
+    }
+    stream.getVideoTracks()[0].addEventListener("ended", () => {
+      stop();
+      say(element, "The camera was disconnected.", true);
+    });
+    say(element, "");
+    setState("live");
+    const source = stream;
+    await listCameras();
+    watchFrames(source);
+    run(source);
+  }
+
+  function stop() {
+    closeCamera(video, stream);
+    stream = null;
+    forget();
+    find(".fer-rate").textContent = "";
+    overlay.replaceChildren();
+    for (const canvas of [plain, explained]) {
+      canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    }
+    say(element, "");
+    setState("idle");
+  }
+
+  function forget() {
+    memory = null;
+    people = new People(find(".fer-cards"), colors);
+    pick(null);
+  }
+
+  async function listCameras() {
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    const inputs = devices.filter((device) => device.kind === "videoinput");
+    const used = stream?.getVideoTracks()[0].getSettings().deviceId;
+    const option = ({ label: name, deviceId: id }, i) =>
+      new Option(name || `Camera ${i + 1}`, id, false, id === used);
+    cameras.replaceChildren(...inputs.map(option));
+    cameras.parentElement.hidden = inputs.length < 2;
+  }
+
+  function watchFrames(source) {
+    if (!video.requestVideoFrameCallback) return;
+    const note = () => {
+      fresh = true;
+      if (stream === source) video.requestVideoFrameCallback(note);
+    };
+    video.requestVideoFrameCallback(note);
+  }
+
+  async function run(source) {
+    pace = new Pace();
+    while (stream === source) {
+      if (element.offsetParent === null) return stop(); // the visitor went to another tab
+      const stale = video.requestVideoFrameCallback && !fresh;
+      if (document.hidden || stale || !pace.mayAsk(performance.now())) {
+        await pause(document.hidden ? 200 : 3);
+        continue;
+      }
+      fresh = false;
+      pace.asked(performance.now());
+      step(source)
+        .catch(() => {
+          if (stream !== source) return;
+          say(element, UNANSWERED, true);
+          pace.wait(performance.now(), 1000);
+        })
+        .finally(() => pace.ended());
+    }
+  }
+
+  async function step(source) {
+    const taken = performance.now();
+    const frame = document.createElement("canvas");
+    drawCamera(video, stream, frame, LONGEST);
+    const asked = { ...asker(), map: pickedMap(), label: label ?? "top" };
+    const image = frame.toDataURL("image/jpeg", 0.85);
+    const answer = await server.frame({ ...asked, image, time: taken / 1000, memory });
+    if (answer.stale) return;
+    const faces = answer.faces ?? [];
+    const layers = await Promise.all(faces.map(({ layer }) => layer && loadImage(layer)));
+    if (stream !== source || asked.weights !== asker().weights || !pace.replaces(taken)) return;
+    say(element, answer.message, answer.failed);
+    if (answer.failed) return pace.wait(performance.now(), 500);
+    memory = answer.memory;
+    draw(frame, faces, layers);
+    people.show(faces, taken / 1000, asked.label === "top" ? null : asked.label);
+    pace.shown(taken, performance.now());
+    find(".fer-rate").textContent = inWords(pace.rate());
+    root.dataset.frames = Number(root.dataset.frames) + 1;
+  }
+
+  function draw(frame, faces, layers) {
+    for (const canvas of [plain, explained]) {
+      if (canvas.width !== frame.width) canvas.width = frame.width;
+      if (canvas.height !== frame.height) canvas.height = frame.height;
+      canvas.getContext("2d").drawImage(frame, 0, 0);
+    }
+    drawFaces(overlay, faces, [frame.width, frame.height]);
+    const opacity = find('[data-do="opacity"]').value / 100;
+    layers.forEach((layer, i) => {
+      if (layer) paintHeat(explained.getContext("2d"), layer, faces[i].transform, opacity);
+    });
+  }
+
+  const pickedMap = () => find('[name="fer-map"]:checked').value;
+
+  // What is explained from the next frame on.
+  function pick(wanted) {
+    label = wanted;
+    find(".fer-caption").textContent = pickedMap() === "spatial_attention"
+      ? "Where the network looks"
+      : `What spoke for ${label ?? "it"}`;
+  }
+
+  find(".fer-choice").addEventListener("change", () => pick(label));
+  find(".fer-cards").addEventListener("click", (event) => {
+    const bar = event.target.closest(".fer-bar");
+    if (bar) pick(bar.dataset.emotion === label ? null : bar.dataset.emotion);
+  });
+  find('[data-do="start"]').addEventListener("click", open);
+  find('[data-do="stop"]').addEventListener("click", stop);
+  cameras.addEventListener("change", open);
+  onWeights((answer) => {
+    colors = answer.colors;
+    forget(); // other labels
+  });
+}

@@ -1,0 +1,153 @@
+"""What the page's handlers and the endpoints share: weights, turns, clips, a quick detector."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from fer_cbam.detect import face_detector
+from fer_cbam.detect.base import FaceDetector
+from fer_cbam.errors import FerError
+from fer_cbam.recognizer import EmotionRecognizer
+from fer_cbam.serve import answers, uploads
+from fer_cbam.serve.clip_numbers import clip_numbers
+from fer_cbam.serve.clips import Clips
+from fer_cbam.serve.data_urls import to_data_url
+from fer_cbam.serve.recognizers import RecognizerCache
+from fer_cbam.serve.turns import StaleError, Turns
+
+ASSETS = Path(__file__).parent / "assets"
+LIVE_SIDE = 320  # pixels that a frame is searched at: one quick search
+KEEP_UPLOADS = 60.0
+
+HasLeft = Callable[[], Awaitable[bool]]
+
+
+class Server:
+    """Answers questions in fair turns.
+
+    folder: where uploads lie. live_detector: for webcam frames. clip_detector: None for the
+    default one. keep_uploads: seconds that a file sent to an endpoint stays after it was read.
+    """
+
+    def __init__(
+        self,
+        recognizers: RecognizerCache,
+        folder: Path,
+        live_detector: FaceDetector | None = None,
+        clip_detector: FaceDetector | None = None,
+        keep_uploads: float = KEEP_UPLOADS,
+    ):
+        self.recognizers = recognizers
+        self.folder = folder
+        self.keep_uploads = keep_uploads
+        self.turns = Turns()
+        self.live_detector = live_detector or face_detector(max_side=LIVE_SIDE)
+        self.clips = Clips(self.turns, folder, clip_detector)
+        self._example = to_data_url((ASSETS / "astronaut.jpg").read_bytes(), "jpeg")
+
+    async def pick(self, question: Any, has_left: HasLeft) -> dict:
+        """Weights that a visitor would like to use. Not a turn of the visitor's: loading may take
+        seconds."""
+        return await self._answer(
+            {"visitor": "pick"},
+            has_left,
+            lambda _: answers.answer_pick(self.recognizers.get, question),
+            background=True,
+        )
+
+    async def frame(self, question: Any, has_left: HasLeft) -> dict:
+        return await self._answer(
+            question,
+            has_left,
+            lambda recognizer: answers.answer_frame(recognizer, self.live_detector, question),
+            newest_only=True,
+        )
+
+    async def photo(self, question: Any, has_left: HasLeft) -> dict:
+        return await self._answer(
+            question,
+            has_left,
+            lambda recognizer: answers.answer_photo(recognizer, question),
+            background=True,
+        )
+
+    async def example_photo(self, question: Any, has_left: HasLeft) -> dict:
+        question = question if isinstance(question, dict) else {}
+        return await self.photo(question | {"image": self._example}, has_left)
+
+    async def clip_start(self, question: Any) -> dict:
+        """Begin to read an uploaded clip; answers its name."""
+        question = question if isinstance(question, dict) else {}
+        visitor = _visitor(question)
+        try:
+            file = uploads.uploaded(question, self.folder)
+            recognizer = await self._recognizer(question.get("weights"), visitor)
+            return {"failed": False, "clip": self.clips.start(file, recognizer, visitor).name}
+        except FerError as error:
+            return {"failed": True, "message": str(error)}
+
+    def clip_ask(self, question: Any) -> dict:
+        return self.clips.ask(question.get("clip") if isinstance(question, dict) else None)
+
+    def clip_forget(self, question: Any) -> dict:
+        self.clips.forget(question.get("clip") if isinstance(question, dict) else None)
+        return {}
+
+    async def photo_numbers(self, image: Any, weights: str) -> dict:
+        """For programs: the numbers of an uploaded photo.
+
+        Raises:
+            FerError: what is wrong with photo or weights.
+        """
+        file = uploads.uploaded(image, self.folder)
+        data = uploads.read_and_delete(file, answers.MAX_PHOTO_BYTES, self.keep_uploads)
+        return await self.turns.run(
+            "api",
+            lambda: answers.photo_numbers(self.recognizers.get(weights), data),
+            background=True,
+        )
+
+    async def clip_numbers(self, clip: Any, weights: str) -> tuple[dict, Path, Path]:
+        """For programs: the numbers of an uploaded clip, its annotated copy and its table.
+
+        Raises:
+            FerError: what is wrong with clip or weights.
+        """
+        file = uploads.uploaded(clip, self.folder)
+        recognizer = await self._recognizer(weights, "api")
+        result = await self.clips.run(file, recognizer, f"api {id(clip)}")
+        numbers = clip_numbers(result, recognizer.name, recognizer.label_names)
+        assert result.annotated is not None and result.table is not None  # Clips asks for both
+        return numbers, result.annotated, result.table
+
+    async def _recognizer(self, weights: Any, visitor: str) -> EmotionRecognizer:
+        """Loaded in a turn: it takes seconds, and everyone is answered in the event loop."""
+        return await self.turns.run(visitor, lambda: self.recognizers.get(weights), background=True)
+
+    async def _answer(
+        self,
+        question: Any,
+        has_left: HasLeft,
+        work: Callable[[EmotionRecognizer], dict],
+        **turn: bool,
+    ) -> dict:
+        """``work(recognizer)`` with the weights that the question names, when its turn has come;
+        whatever is wrong with it is said in the answer."""
+        question = question if isinstance(question, dict) else {}
+        try:
+            return await self.turns.run(
+                _visitor(question),
+                lambda: work(self.recognizers.get(question.get("weights"))),
+                has_left=has_left,
+                **turn,
+            )
+        except StaleError:
+            return {"failed": False, "stale": True, "message": ""}
+        except FerError as error:
+            return {"failed": True, "message": str(error), "numbers": None}
+
+
+def _visitor(question: dict) -> str:
+    return str(question.get("visitor"))[:80]

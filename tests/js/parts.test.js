@@ -1,0 +1,46 @@
+// What the parts of the page decide without a document.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import "./fake_dom.js";
+import { openCamera, refusal } from "../../fer_cbam/serve/assets/camera.mjs";
+import { ranked } from "../../fer_cbam/serve/assets/panel.mjs";
+import { placeOf } from "../../fer_cbam/serve/assets/photo.mjs";
+import { asker } from "../../fer_cbam/serve/assets/session.mjs";
+import { seenLongest, titleOf } from "../../fer_cbam/serve/assets/video.mjs";
+
+test("a button lies over its face, as far as that lies within the photo", () => {
+  const inside = { left: "10.00%", top: "10.00%", width: "12.00%", height: "24.00%" };
+  assert.deepEqual(placeOf([40, 20, 88, 68], 400, 200), inside);
+  const beyond = { left: "90.00%", top: "0.00%", width: "10.00%", height: "25.00%" };
+  assert.deepEqual(placeOf([360, -10, 420, 50], 400, 200), beyond);
+});
+
+test("bars of a photo are ranked", () => {
+  const found = ranked({ anger: 0.004, fear: 0.246, happiness: 0.75 }).map(([label]) => label);
+  assert.deepEqual(found, ["happiness", "fear", "anger"]);
+});
+
+test("of a clip those seen longest are shown, by number", () => {
+  const tracks = [5, 9, 2, 7].map((frames, i) => ({ track: i + 1, frames }));
+  assert.deepEqual(seenLongest(tracks, 2).map(({ track }) => track), [2, 4]);
+  assert.equal(tracks[0].track, 1); // theirs stay as they were
+});
+
+test("a face of a clip is told in words", () => {
+  const shares = { anger: 0.2, happiness: 0.8 };
+  const track = { track: 3, dominant: "happiness", shares, first: 0, last: 65.2 };
+  assert.equal(titleOf(track), "Face 3: happiness 80 % of the time (0:00 to 1:05)");
+});
+
+test("a camera that is refused is explained", async () => {
+  assert.match(refusal({ name: "NotFoundError" }), /No camera was found/);
+  assert.equal(refusal(new Error("x")), "The camera cannot be used: x.");
+  await assert.rejects(openCamera({}, {}), /only to pages on https or localhost/);
+});
+
+test("a visitor keeps one name, and starts with the server's weights", () => {
+  assert.equal(asker().weights, "");
+  assert.equal(asker().visitor, asker().visitor);
+  assert.match(asker().visitor, /^\d+(-\d+){3}$/);
+});

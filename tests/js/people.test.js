@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { element } from "./fake_dom.js";
+import { People, remember } from "../../fer_cbam/serve/assets/people.mjs";
+
+const COLORS = { anger: "red", happiness: "yellow" };
+const face = (track, happiness) => ({
+  track,
+  label: happiness > 0.5 ? "happiness" : "anger",
+  caption: `face ${track}`,
+  probs: { anger: 1 - happiness, happiness },
+});
+
+test("moments are kept for thirty seconds, at most ten a second", () => {
+  const history = [];
+  for (const time of [0, 0.05, 0.1, 0.5, 30.2]) remember(history, { time });
+  assert.deepEqual(history.map(({ time }) => time), [0.5, 30.2]);
+});
+
+test("a card has the bars of its face, and the explained one is pressed", () => {
+  const cards = element();
+  const people = new People(cards, COLORS);
+  people.show([face(1, 0.75)], 1, null);
+  const [card] = cards.children;
+  assert.equal(card.querySelector(".fer-who").textContent, "Your expression");
+  assert.equal(card.querySelector(".fer-verdict").textContent, "face 1");
+  const [anger, happiness] = card.all("button");
+  assert.equal(anger.querySelector(".fer-fill").style.width, "25.0%");
+  assert.equal(happiness.querySelector(".fer-percent").textContent, "75 %");
+  const pressed = () => [anger, happiness].map((bar) => bar.attributes["aria-pressed"]);
+  assert.deepEqual(pressed(), ["false", "true"]);
+  people.show([face(1, 0.75)], 1.2, "anger");
+  assert.deepEqual(pressed(), ["true", "false"]);
+  assert.equal(card.all("polygon").length, 2);
+});
+
+test("a card stays while its face is gone for a moment, and goes after four seconds", () => {
+  const cards = element();
+  const people = new People(cards, COLORS);
+  people.show([face(1, 0.75), face(2, 0.25)], 1, null);
+  const [first] = cards.children;
+  assert.equal(first.querySelector(".fer-who").textContent, "Face 1");
+  people.show([face(2, 0.25)], 1.5, null);
+  assert.ok(!first.classList.contains("fer-away"));
+  people.show([face(2, 0.25)], 2.5, null);
+  assert.ok(first.classList.contains("fer-away"));
+  people.show([face(1, 0.75), face(2, 0.25)], 3, null);
+  assert.ok(!first.classList.contains("fer-away"));
+  assert.equal(cards.children[0], first);
+  people.show([face(2, 0.25)], 7.5, null);
+  assert.equal(cards.children.length, 1);
+  assert.equal(cards.children[0].querySelector(".fer-who").textContent, "Your expression");
+});
+
+test("of a crowd three have a card", () => {
+  const cards = element();
+  new People(cards, COLORS).show([1, 2, 3, 4].map((track) => face(track, 0.6)), 1, null);
+  assert.equal(cards.children.length, 3);
+});

@@ -1,0 +1,38 @@
+"""A clip's result as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from fer_cbam.serve.clip_numbers import clip_numbers
+from fer_cbam.video.analysis import ClipResult, TrackSummary
+from fer_cbam.video.timeline import TimelinePoint
+
+LABELS = ("anger", "happiness")
+
+
+def point(time: float, happiness: float | None) -> TimelinePoint:
+    if happiness is None:
+        return TimelinePoint(time, None)
+    return TimelinePoint(time, {"anger": 1 - happiness, "happiness": happiness})
+
+
+def track(number: int, *points: TimelinePoint, frames: int = 5) -> TrackSummary:
+    shares = {"happiness": 0.8, "anger": 0.2}
+    return TrackSummary(number, points[0].time, points[-1].time, frames, shares, points)
+
+
+def result(*tracks: TrackSummary, notes=(), seconds: float = 10.0) -> ClipResult:
+    return ClipResult(seconds, 100, 50, tracks, notes)
+
+
+def test_numbers():
+    numbers = clip_numbers(result(track(1, point(0.05, 0.75), point(0.15, None))), "name", LABELS)
+    assert json.loads(json.dumps(numbers)) == numbers
+    assert numbers["weights"] == "name" and numbers["labels"] == list(LABELS)
+    (face,) = numbers["tracks"]
+    assert face["dominant"] == "happiness" and face["shares"] == {"happiness": 0.8, "anger": 0.2}
+    assert face["timeline"] == [
+        {"time": 0.05, "probs": {"anger": 0.25, "happiness": 0.75}},
+        {"time": 0.15, "probs": None},
+    ]
