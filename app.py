@@ -42,11 +42,12 @@ ENDPOINT_RUNS = 4  # of each endpoint at once
 MAX_UPLOAD = "200mb"
 MODULES = "/fer-cbam"  # where the page's modules are served, under the page's own address
 
-# Says so where a module does not come, as nothing works without it.
+# Buttons cannot be pressed before their module is there; where none comes, that is said.
 LOADER = """\
+element.inert = true;
 import(`${{window.gradio_config.root}}{modules}/{name}.mjs`)
   .then((part) => part.start({{ element, props, server, upload }}))
-  .then(() => (element.dataset.part = "ready"))
+  .then(() => (element.inert = false))
   .catch((error) => (element.textContent = `A script did not come. Reload the page. ${{error}}`));
 """
 

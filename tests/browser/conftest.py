@@ -111,9 +111,16 @@ def launch_browser(playwright, camera: Path):
     return playwright.chromium.launch(executable_path=chromium_path(), args=arguments)
 
 
-def wait_for_modules(page) -> None:
-    """All parts of the page can be used."""
-    page.wait_for_function("document.querySelectorAll('[data-part=ready]').length === 4")
+def wait_for_part(page, selector: str) -> None:
+    """Until a part of the page is there, with its module."""
+    page.wait_for_selector(selector)
+    page.wait_for_function("s => !document.querySelector(s).closest('[inert]')", arg=selector)
+
+
+def open_tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+    if name != "About":
+        wait_for_part(page, f".fer-{name.lower()}")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -179,7 +186,8 @@ def open_page(address) -> Iterator[Callable]:
         if script:
             page.add_init_script(script)
         page.goto(address)
-        wait_for_modules(page)
+        wait_for_part(page, ".fer-header")
+        wait_for_part(page, ".fer-webcam")
         opened.append(page)
         return page
 

@@ -20,8 +20,9 @@ from tests.browser.conftest import (
     ROOT,
     astronaut_frames,
     launch_browser,
+    open_tab,
     running_app,
-    wait_for_modules,
+    wait_for_part,
     write_mjpeg,
 )
 
@@ -35,20 +36,20 @@ def show_webcam(page) -> None:
 
 
 def show_photo(page) -> None:
-    page.get_by_role("tab", name="Photo").click()
+    open_tab(page, "Photo")
     page.get_by_role("button", name="Try the example").click()
     page.wait_for_selector('.fer-photo[data-state="done"]')
 
 
 def show_video(clip: Path, page) -> None:
-    page.get_by_role("tab", name="Video").click()
+    open_tab(page, "Video")
     page.set_input_files("#fer-clip", clip)
     page.wait_for_selector('.fer-video[data-state="done"]')
     page.wait_for_function("document.querySelector('.fer-annotated').readyState >= 2")
 
 
 def show_about(page) -> None:
-    page.get_by_role("tab", name="About").click()
+    open_tab(page, "About")
 
 
 def write_clip(path: Path, fps: int = 15) -> Path:
@@ -66,7 +67,8 @@ def shoot(
         viewport=PHONE if phone else DESKTOP, color_scheme="dark" if dark else "light"
     )
     page.goto(address)
-    wait_for_modules(page)
+    wait_for_part(page, ".fer-header")
+    wait_for_part(page, ".fer-webcam")
     show(page)
     page.wait_for_timeout(500)
     page.mouse.move(0, 0)

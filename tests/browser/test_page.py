@@ -15,6 +15,7 @@ from tests.browser.conftest import (
     ASTRONAUT,
     astronaut_frames,
     launch_browser,
+    open_tab,
     video_frames,
     write_mjpeg,
 )
@@ -38,7 +39,7 @@ def wait_for_frames(page, count: int) -> None:
 
 def read(page, file: str | Path | dict, state: str) -> str:
     """Choose a photo; the message that comes with the answer."""
-    page.get_by_role("tab", name="Photo").click()
+    open_tab(page, "Photo")
     page.eval_on_selector(".fer-photo", "e => e.dataset.state = 'idle'")  # forget the last answer
     page.set_input_files("#fer-file", file)
     page.wait_for_selector(f'.fer-photo[data-state="{state}"]')
@@ -130,7 +131,7 @@ def test_webcam_stops_on_demand_and_when_the_visitor_leaves(browser, open_page):
     page.get_by_role("button", name="Stop camera").click()
     page.wait_for_selector('.fer-webcam[data-state="idle"]')
     start_camera(page)
-    page.get_by_role("tab", name="Photo").click()
+    open_tab(page, "Photo")
     page.wait_for_selector('.fer-webcam[data-state="idle"]', state="attached")
     assert page.evaluate("document.querySelector('.fer-source').srcObject") is None
 
@@ -149,7 +150,7 @@ def test_webcam_follows_a_person(data_dir, tmp_path, playwright, open_page):
 
 def test_example_photo_is_answered_with_a_face_bars_and_maps(browser, open_page, temporary):
     page = open_page(browser)
-    page.get_by_role("tab", name="Photo").click()
+    open_tab(page, "Photo")
     page.get_by_role("button", name="Try the example").click()
     page.wait_for_selector('.fer-photo[data-state="done"]')
     assert page.inner_text(".fer-photo .fer-message").startswith("One face found.")
@@ -171,7 +172,7 @@ def test_example_photo_is_answered_with_a_face_bars_and_maps(browser, open_page,
 
 def test_overlay_slider_and_downloads(browser, open_page, tmp_path):
     page = open_page(browser)
-    page.get_by_role("tab", name="Photo").click()
+    open_tab(page, "Photo")
     page.get_by_role("button", name="Try the example").click()
     page.wait_for_selector('.fer-photo[data-state="done"]')
     page.fill('.fer-panel [data-do="opacity"]', "20")
@@ -199,7 +200,7 @@ def test_overlay_slider_and_downloads(browser, open_page, tmp_path):
 
 def test_a_photo_from_the_camera(browser, open_page):
     page = open_page(browser)
-    page.get_by_role("tab", name="Photo").click()
+    open_tab(page, "Photo")
     page.get_by_role("button", name="Use the camera").click()
     page.wait_for_function("document.querySelector('.fer-view').videoWidth > 0")
     page.get_by_role("button", name="Take the photo").click()
@@ -217,15 +218,15 @@ def test_two_visitors_with_different_weights(browser, open_page, untrained_weigh
     assert second.inner_text(".fer-weights-name") == str(untrained_weights["ferplus"])
     second.keyboard.press("Escape")
     for page in (first, second):
-        page.get_by_role("tab", name="Photo").click()
+        open_tab(page, "Photo")
         page.get_by_role("button", name="Try the example").click()
     for page in (first, second):
         page.wait_for_selector('.fer-photo[data-state="done"]')
     assert sorted(bar_names(second, ".fer-panel")) == sorted([*EMOTIONS, "neutral"])
     assert sorted(bar_names(first, ".fer-panel")) == EMOTIONS
-    second.get_by_role("tab", name="About").click()
+    open_tab(second, "About")
     second.get_by_text("8 expressions", exact=True).wait_for()
-    second.get_by_role("tab", name="Webcam").click()
+    open_tab(second, "Webcam")
     start_camera(second)
     wait_for_frames(second, 2)
     assert bar_names(second, ".fer-cards") == sorted([*EMOTIONS, "neutral"])
@@ -307,7 +308,7 @@ def test_a_clip_is_read_shown_and_downloaded(browser, open_page, temporary, tmp_
         for number, frame in enumerate(astronaut_frames(18)):
             writer.write(cv2.cvtColor(frame[::2, ::2], cv2.COLOR_BGR2RGB), number / 12)
     page = open_page(browser, viewport={"width": 390, "height": 844})
-    page.get_by_role("tab", name="Video").click()
+    open_tab(page, "Video")
     page.set_input_files("#fer-clip", clip)
     page.wait_for_selector('.fer-video[data-state="done"]')
     assert page.inner_text(".fer-video .fer-message") == "One face in 1.4 seconds."
@@ -335,10 +336,10 @@ def test_a_clip_is_read_shown_and_downloaded(browser, open_page, temporary, tmp_
 
 def test_about_and_phone_width(browser, open_page):
     page = open_page(browser, viewport={"width": 390, "height": 844})
-    page.get_by_role("tab", name="Photo").click()
+    open_tab(page, "Photo")
     page.get_by_role("button", name="Try the example").click()
     page.wait_for_selector('.fer-photo[data-state="done"]')
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.get_by_role("tab", name="About").click()
+    open_tab(page, "About")
     assert page.get_by_text("expressions, not feelings").first.is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
