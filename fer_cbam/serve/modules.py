@@ -6,15 +6,20 @@ from typing import Any
 
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 
 class PageModules(StaticFiles):
-    """Static files that a browser asks about each time.
+    """The files of one folder, without those below it."""
 
-    Without this it may keep a module for days, and after an update run it beside newer ones.
-    """
+    def get_path(self, scope: Scope) -> str:
+        """The name after the last slash. What precedes it is no help: behind a sub-path that the
+        proxy cuts off it is not what Starlette expects."""
+        return scope["path"].rpartition("/")[2]
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """A file that a browser asks about each time. Otherwise it may keep a module for days, and
+        after an update run it beside newer ones."""
         response = super().file_response(*args, **kwargs)
         response.headers["Cache-Control"] = "no-cache"
         return response
