@@ -13,7 +13,7 @@ import pandas as pd
 from eval.predict import Job
 from eval.table import scored
 from fer_cbam.backends.batched import forward_many
-from fer_cbam.data import Dataset
+from fer_cbam.data.base import Dataset
 from fer_cbam.saliency import attention_maps, saliency_maps
 
 GRADCAM, GRADCAM_SD, SPATIAL = "Grad-CAM, mean", "Grad-CAM, sd", "CBAM spatial, mean"

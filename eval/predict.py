@@ -28,7 +28,7 @@ from fer_cbam import pretrained
 from fer_cbam.backends.base import Backend
 from fer_cbam.backends.batched import forward_many
 from fer_cbam.backends.open import open_backend
-from fer_cbam.data import Dataset
+from fer_cbam.data.base import Dataset
 from fer_cbam.data.protocols import Split, protocol_splits
 from fer_cbam.decide import softmax
 from fer_cbam.errors import DataError, WeightsError
@@ -65,7 +65,8 @@ def predict_logits(
     if option not in OPTIONS:
         raise DataError(f"option {option!r}; expected one of: {', '.join(OPTIONS)}")
     logits = [forward_many(backend, view).logits for view in _views(crops, option)]
-    return np.mean(logits, axis=0)
+    mean: np.ndarray = np.mean(logits, axis=0)
+    return mean
 
 
 def _views(crops: Sequence[np.ndarray], option: str) -> Iterator[Sequence[np.ndarray]]:

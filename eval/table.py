@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fer_cbam.data import Dataset
+from fer_cbam.data.base import Dataset
 from fer_cbam.data.protocols import Split, sequence_overlap, twins_across
 from fer_cbam.decide import softmax
 from fer_cbam.errors import DataError
@@ -82,7 +83,7 @@ def overlap(dataset: Dataset, splits: Sequence[Split]) -> float | None:
     return float(np.mean([sequence_overlap(dataset, split) for split in splits]))
 
 
-def combine(parts: Sequence[pd.DataFrame], **attributes) -> pd.DataFrame:
+def combine(parts: Sequence[pd.DataFrame], **attributes: Any) -> pd.DataFrame:
     """Splits -> one table with its attributes (all of ``ATTRIBUTES``).
 
     Raises:
@@ -146,12 +147,14 @@ class Scored:
     @property
     def confidence(self) -> np.ndarray:
         """Probability of the prediction, ``(N,)``."""
-        return self.probs[np.arange(len(self.preds)), self.preds]
+        chosen: np.ndarray = self.probs[np.arange(len(self.preds)), self.preds]
+        return chosen
 
     @property
     def correct(self) -> np.ndarray:
         """bool ``(N,)``."""
-        return self.preds == self.targets
+        same: np.ndarray = self.preds == self.targets
+        return same
 
 
 def model_labels(table: pd.DataFrame) -> tuple[str, ...]:

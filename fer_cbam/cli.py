@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     pull.set_defaults(run=run_pull)
     args = parser.parse_args(argv)
     try:
-        return args.run(args)
+        return int(args.run(args))
     except (FerError, OSError) as error:
         print(f"fer-cbam: {error}", file=sys.stderr)
         return 1

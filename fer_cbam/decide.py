@@ -12,8 +12,9 @@ from fer_cbam.types import Prediction
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Logits ``(N, L)`` -> float64 probabilities ``(N, L)``, each row summing to 1."""
     logits = np.asarray(logits, np.float64)
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exp / exp.sum(axis=1, keepdims=True)
+    exp: np.ndarray = np.exp(logits - logits.max(axis=1, keepdims=True))
+    exp /= exp.sum(axis=1, keepdims=True)
+    return exp
 
 
 def predictions(

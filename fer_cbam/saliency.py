@@ -19,7 +19,8 @@ def saliency_maps(class_maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
     nothing speaks for the class).
     """
     maps = upsample(np.maximum(class_maps, 0), size)
-    return maps / np.maximum(maps.max((-2, -1), keepdims=True), 1e-12)
+    maps /= np.maximum(maps.max((-2, -1), keepdims=True), 1e-12)
+    return maps
 
 
 def attention_maps(gates: np.ndarray, size: Sequence[int]) -> np.ndarray:
@@ -30,14 +31,17 @@ def attention_maps(gates: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """
     maps = upsample(gates, size)
     low, high = maps.min((-2, -1), keepdims=True), maps.max((-2, -1), keepdims=True)
-    return (maps - low) / np.maximum(high - low, 1e-12)
+    maps -= low
+    maps /= np.maximum(high - low, 1e-12)
+    return maps
 
 
 def upsample(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """``(..., h, w)`` -> float32 ``(..., H, W)``, bilinear; the same as torch's ``interpolate``
     with ``align_corners=False``."""
     rows, columns = (_weights(*lengths) for lengths in zip(maps.shape[-2:], size, strict=True))
-    return rows @ np.asarray(maps, np.float32) @ columns.T
+    large: np.ndarray = rows @ np.asarray(maps, np.float32) @ columns.T
+    return large
 
 
 @lru_cache(maxsize=32)
@@ -46,6 +50,6 @@ def _weights(length: int, new_length: int) -> np.ndarray:
     place = (np.arange(new_length) + 0.5) * length / new_length - 0.5
     place = place.clip(0, length - 1)  # what lies outside repeats the edge
     distance = np.abs(place[:, None] - np.arange(length))
-    weights = np.maximum(1 - distance, 0).astype(np.float32)
+    weights: np.ndarray = np.maximum(1 - distance, 0).astype(np.float32)
     weights.flags.writeable = False  # shared by all callers
     return weights

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -85,7 +86,7 @@ def export(source: str | Path, folder: Path, dataset: Dataset | None = None) -> 
     (folder / pretrained.INT8_FILE).unlink(missing_ok=True)
     _write(folder / pretrained.GRAPH_FILE, graph.SerializeToString())
     _write(folder / LICENSE_FILE, _licence(loaded).encode())
-    record: dict = {"format": "onnx", "opset": OPSET, "fer_cbam": fer_cbam.__version__}
+    record: dict[str, Any] = {"format": "onnx", "opset": OPSET, "fer_cbam": fer_cbam.__version__}
     config = {**loaded.config, "export": record}
     _write_config(folder, config)
     backends: dict[str, Backend] = {
@@ -124,7 +125,8 @@ def _images(dataset: Dataset, split: str) -> tuple[list[np.ndarray], list[str]]:
 
 
 def _quantized(graph: onnx.ModelProto, loaded: LoadedModel, crops: list[np.ndarray]) -> bytes:
-    return quantize(graph, loaded.preprocess(crops)).SerializeToString()
+    content: bytes = quantize(graph, loaded.preprocess(crops)).SerializeToString()
+    return content
 
 
 def _compare(
@@ -178,7 +180,7 @@ def _licence(loaded: LoadedModel) -> str:
     )
 
 
-def _write_config(folder: Path, config: dict) -> None:
+def _write_config(folder: Path, config: dict[str, Any]) -> None:
     _write(folder / pretrained.CONFIG_FILE, (json.dumps(config, indent=2) + "\n").encode())
 
 

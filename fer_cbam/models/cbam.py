@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting, is_tracing  # type: ignore[attr-defined, unused-ignore]
 
 
 class ChannelAttention(nn.Module):
@@ -84,17 +85,17 @@ class CBAM(nn.Module):
         if self.channel is not None:
             channel_map = self.channel(x)
             x = x * channel_map
-            if not torch.jit.is_scripting():
+            if not is_scripting():
                 self._keep("channel_map", channel_map)
         if self.spatial is not None:
             spatial_map = self.spatial(x)
             x = x * spatial_map
-            if not torch.jit.is_scripting():
+            if not is_scripting():
                 self._keep("spatial_map", spatial_map)
         return x, spatial_map
 
     def _keep(self, name: str, gate: Tensor) -> None:
         # Under torch.fx and torch.export what stands in for a tensor is of another type.
-        recording = torch.jit.is_tracing() or torch.compiler.is_compiling()
+        recording = is_tracing() or torch.compiler.is_compiling()
         if not recording and type(gate) is Tensor:
             setattr(self, name, gate.detach())

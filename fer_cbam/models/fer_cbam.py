@@ -24,7 +24,10 @@ from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
-from timm.layers import ClassifierHead, create_act_layer
+from timm.layers import (  # type: ignore[attr-defined, unused-ignore]
+    ClassifierHead,
+    create_act_layer,
+)
 from timm.models import (
     build_model_with_cfg,
     checkpoint_seq,
@@ -34,6 +37,7 @@ from timm.models import (
 )
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined, unused-ignore]
 
 from fer_cbam import pretrained as weights
 from fer_cbam.errors import WeightsError
@@ -78,7 +82,8 @@ class ConvLayer(nn.Module):
         self.norm = nn.BatchNorm2d(out_chs, eps=NORM_EPS, momentum=NORM_MOMENTUM)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.act(self.conv(x)))
+        x = self.norm(self.act(self.conv(x)))
+        return x
 
 
 class ConvNormAct(nn.Module):
@@ -91,7 +96,8 @@ class ConvNormAct(nn.Module):
         self.act = create_act_layer(act_layer)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.norm(self.conv(x)))
+        x = self.act(self.norm(self.conv(x)))
+        return x
 
 
 class Stage(nn.Module):
@@ -123,7 +129,8 @@ class Stage(nn.Module):
         self.attention = attention or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.attention(self._features(x))
+        x = self.attention(self._features(x))
+        return x
 
     def forward_gated(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """The same, and the spatial gate ``(B, 1, h, w)``, None where there is none."""
@@ -132,7 +139,8 @@ class Stage(nn.Module):
         return attention.forward_gated(x) if isinstance(attention, CBAM) else (attention(x), None)
 
     def _features(self, x: Tensor) -> Tensor:
-        return self.drop(self.pool(self.convs(self.shrink(x))))
+        x = self.drop(self.pool(self.convs(self.shrink(x))))
+        return x
 
 
 class FlattenHead(nn.Module):
@@ -246,16 +254,16 @@ class FerCbam(nn.Module):
             self.head.reset(num_classes, global_pool)
         self.apply(_init_weights)
 
-    @torch.jit.ignore
+    @torch.jit.ignore  # type: ignore[untyped-decorator, unused-ignore]
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         return {"stem": r"^stages\.0", "blocks": r"^stages\.(\d+)" if coarse else
                 [(r"^stages\.(\d+)\.convs\.(\d+)", None), (r"^stages\.(\d+)", (99,))]}  # fmt: skip
 
-    @torch.jit.ignore
+    @torch.jit.ignore  # type: ignore[untyped-decorator, unused-ignore]
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         self.grad_checkpointing = enable
 
-    @torch.jit.ignore
+    @torch.jit.ignore  # type: ignore[untyped-decorator, unused-ignore]
     def get_classifier(self) -> nn.Module:
         return self.head.fc
 
@@ -305,9 +313,11 @@ class FerCbam(nn.Module):
     def forward_features(self, x: Tensor) -> Tensor:
         """``(B, in_chans, H, W)`` -> the last feature map, behind the last attention."""
         x = self.input_norm(x)
-        if self.grad_checkpointing and not torch.jit.is_scripting():
-            return checkpoint_seq(self.stages, x)
-        return self.stages(x)
+        if self.grad_checkpointing and not is_scripting():
+            x = checkpoint_seq(self.stages, x)
+        else:
+            x = self.stages(x)
+        return x
 
     def forward_gated(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """`forward_features`, and the spatial gate of the last CBAM ``(B, 1, h, w)``, None where
@@ -320,7 +330,8 @@ class FerCbam(nn.Module):
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Feature map -> logits ``(B, K)``, or the embedding ``(B, head_hidden_size)``."""
-        return self.head(x, pre_logits=pre_logits)
+        x = self.head(x, pre_logits=pre_logits)
+        return x
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))
@@ -395,7 +406,8 @@ def _create(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
     if not pretrained:
         return build_model_with_cfg(FerCbam, variant, False, **kwargs)
     cfg, overlay = kwargs.pop("pretrained_cfg", None), kwargs.pop("pretrained_cfg_overlay", None)
-    cfg = resolve_pretrained_cfg(variant, cfg, overlay).to_dict()
+    resolved: Any = resolve_pretrained_cfg(variant, cfg, overlay)
+    cfg = resolved.to_dict()
     if cfg.get("source") == "hf-hub":
         cfg["hf_hub_filename"] = weights.WEIGHTS_FILE  # else timm falls back to a pickle
         weights.check_labels({"pretrained_cfg": cfg}, cfg["hf_hub_id"])
