@@ -96,6 +96,7 @@ class CBAM(nn.Module):
 
     def _keep(self, name: str, gate: Tensor) -> None:
         # Under torch.fx and torch.export what stands in for a tensor is of another type.
-        recording = is_tracing() or torch.compiler.is_compiling()
+        traced = is_tracing()  # type: ignore[no-untyped-call, unused-ignore]
+        recording = traced or torch.compiler.is_compiling()
         if not recording and type(gate) is Tensor:
             setattr(self, name, gate.detach())
