@@ -269,12 +269,22 @@ def test_round_trip_through_a_tilted_picture():
     assert difference.max() <= 5
 
 
+@pytest.mark.parametrize("scale", [1.9, 10.3])
 @pytest.mark.parametrize("degrees", [0, 30])
-def test_a_large_face_does_not_alias(degrees):
+def test_a_large_face_does_not_alias(degrees, scale):
     image = np.zeros((800, 800, 3), np.uint8)
     image[:, ::2] = 255
-    crop, _ = by_landmarks.align(image, face_at(turned(10.3, degrees, 300, 100)))
+    crop, _ = by_landmarks.align(image, face_at(turned(scale, degrees, 300, 100)))
     assert np.abs(crop[4:-4, 4:-4].astype(float) - 127.5).max() < 6
+
+
+@pytest.mark.parametrize("preprocess", [by_landmarks, by_box])
+def test_a_crop_is_as_high_and_as_wide_as_the_input_is_high(preprocess):
+    preprocess = dataclasses.replace(preprocess, input_size=(1, 48, 40))
+    to_image = turned(1, 0, 30, 20)
+    crop, found = preprocess.align(np.zeros((100, 120, 3), np.uint8), face_at(to_image))
+    assert crop.shape == (48, 48, 3) and preprocess([crop]).shape == (1, 1, 48, 40)
+    np.testing.assert_allclose(found, to_image, atol=1e-4)
 
 
 def test_outside_the_image_repeats_its_edge():

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -29,10 +30,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("fer_cbam/video", "fer_cbam/explain")
-FILES = ("fer_cbam/decide.py", "fer_cbam/preprocess.py", "eval/metrics.py")
+FILES = (
+    "fer_cbam/decide.py",
+    "fer_cbam/saliency.py",
+    "fer_cbam/models/class_maps.py",
+    "fer_cbam/preprocess.py",
+    "eval/metrics.py",
+)
 LEAST = 0.8
 # Changes that change nothing that can be seen, with the reason. "old -> new", as mutmut shows them.
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    "number //= 2 -> number /= 2": "floor(floor(n / 2) / 2) is floor(n / 4), and the loop compares "
+    "with whole numbers",
+    "(face.box[i] + face.box[i + 2] - old.box[i] - old.box[i + 2]) / 2 / passed -> "
+    "(face.box[i] + face.box[i - 2] - old.box[i] - old.box[i + 2]) / 2 / passed": "of 4 numbers, "
+    "-2 and -1 are 2 and 3",
+    "scale = 1 / (255 * np.asarray(self.std, np.float32)) -> "
+    "(face.box[i] + face.box[i + 2] - old.box[i] - old.box[i + 2]) / 2 / passed -> "
+    "(face.box[i] + face.box[i - 2] - old.box[i] - old.box[i + 2]) / 2 / passed": "of 4 numbers, "
+    "-2 and -1 are 2 and 3",
+    "scale = 1 / (255 * np.asarray(self.std, ))": "the last bit, rounded to float32 after it",
+}
 _CONFIG = """
 [tool.mutmut]
 source_paths = ["fer_cbam/", "eval/"]
@@ -113,6 +131,7 @@ def _change(copy: Path, name: str) -> str:
 def _python(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments], cwd=copy, check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # as many processes as cores
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 

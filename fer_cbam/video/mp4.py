@@ -119,7 +119,7 @@ def _quarters(matrix: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]] | N
     """A matrix (stored x, y as a row) @ matrix = shown x, y -> the same for columns, in whole
     numbers; None if it is not a turn by quarters, mirrored or not."""
     turn = np.rint(matrix.T).astype(int)
-    if not np.array_equal(np.abs(turn) @ (1, 1), (1, 1)) or abs(np.linalg.det(turn)) < 0.5:
+    if not (np.abs(turn).sum(0) == 1).all() or not (np.abs(turn).sum(1) == 1).all():
         return None
     (a, c), (b, d) = turn.tolist()
     return (a, c), (b, d)

@@ -30,7 +30,8 @@ def project(tmp_path, monkeypatch):
 
     def make(test: str) -> None:
         files = {
-            "fer_cbam/__init__.py": "", "fer_cbam/numbers.py": SOURCE, "tests/test_numbers.py": test,
+            "fer_cbam/__init__.py": "", "fer_cbam/numbers.py": SOURCE,
+            "tests/test_numbers.py": test,
             "eval/__init__.py": "", "train/a.txt": "", "tools/a.txt": "", "app.py": "",
             "pyproject.toml": "[tool.pytest.ini_options]\n",
         }  # fmt: skip

@@ -183,6 +183,9 @@ def test_distances_by_hand():
     expected = (0.75 + apart) / 2
     assert between(small, large) == pytest.approx(expected, abs=1e-6)
     assert between(large, small) == pytest.approx(expected, abs=1e-6)
+    # However small they are: half a pixel, and half of that apart: IoU 1 / 3.
+    tiny = between(face(10, 10, side=0.5), face(10.25, 10, side=0.5))
+    assert tiny == pytest.approx((2 / 3 + 0.5) / 2, abs=1e-4)
     # The landmarks speak too: a box in place with a face turned within it.
     turned = replace(face(100), landmarks=face(100).landmarks + np.float32(8))
     assert between(face(100), turned) == pytest.approx(8 * math.sqrt(2) / 80 / 2, abs=1e-6)
