@@ -51,6 +51,7 @@ EQUIVALENT = {
     "-2 and -1 are 2 and 3",
     "scale = 1 / (255 * np.asarray(self.std, ))": "the last bit, rounded to float32 after it",
 }
+_TIMEOUTS = (36, -24, 24, 152, 255)  # mutmut's codes for them
 _CONFIG = """
 [tool.mutmut]
 source_paths = ["fer_cbam/", "eval/"]
@@ -58,6 +59,7 @@ only_mutate = [{module!r}]
 pytest_add_cli_args_test_selection = [{tests!r}]
 also_copy = ["tests", "train", "tools", "app.py"]
 process_isolation = "forkserver"
+timeout_multiplier = 30
 """
 _LIST = """
 import sys
@@ -69,11 +71,13 @@ print(*mutate_file_contents(sys.argv[1], Path(sys.argv[1]).read_text()).mutant_n
 
 @dataclass(frozen=True)
 class Score:
-    """tried: mutants that were run, less those that are equivalent. survived: what they changed."""
+    """tried: mutants that were run, less those that are equivalent. survived: what they changed.
+    timeouts: those that were ended after 30 times the usual time, and count as killed."""
 
     module: str
     tried: int
     survived: Sequence[str]
+    timeouts: int
 
     @property
     def share(self) -> float:
@@ -115,7 +119,8 @@ def measure(module: str, copy: Path, most: int, seed: int) -> Score:
     # 0: the tests passed; 33: none runs the changed function.
     survived = [_change(copy, name) for name in names if codes[name] in (0, 33)]
     counted = [change for change in survived if change not in EQUIVALENT]
-    return Score(module, len(names) - len(survived) + len(counted), counted)
+    timeouts = sum(codes[name] in _TIMEOUTS for name in names)
+    return Score(module, len(names) - len(survived) + len(counted), counted, timeouts)
 
 
 def _change(copy: Path, name: str) -> str:
@@ -167,7 +172,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 2
             low |= score.share < LEAST
             killed = score.tried - len(score.survived)
-            print(f"{module:32} {killed:3} / {score.tried:3}  {100 * score.share:.0f} %")
+            late = f", {score.timeouts} of them by a timeout" if score.timeouts else ""
+            print(f"{module:32} {killed:3} / {score.tried:3}  {100 * score.share:.0f} %{late}")
             for change in score.survived:
                 print(f"    survived: {change}", flush=True)
     return int(low)

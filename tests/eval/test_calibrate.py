@@ -7,10 +7,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from sklearn.calibration import calibration_curve
 
 from eval import calibrate as c
-from eval import metrics as m
 from eval import report as r
 from eval.docs.records import load, one, select
 from eval.table import scored
@@ -69,28 +67,6 @@ def test_silence_is_as_short_as_it_may_be():
     assert c.confidence_threshold(np.array([0.9, 0.9, 0.2]), np.array([1, 0, 0], bool), 0.5) == 0.55
     with pytest.raises(DataError, match=r"at most 50\.0% .*expected 90%"):
         c.confidence_threshold(np.array([0.9, 0.9]), np.array([True, False]))
-
-
-def test_coverage_and_accuracy_of_answers():
-    correct = np.array([True, True, False, False])
-    answered = np.array([True, False, True, False])
-    weights = np.array([[1.0, 3.0], [1, 0], [1, 1], [1, 0]])
-    assert m.coverage(answered) == 0.5
-    np.testing.assert_allclose(m.coverage(answered, weights), [0.5, 1.0])
-    np.testing.assert_allclose(m.selective_accuracy(correct, answered, weights), [0.5, 0.75])
-    assert np.isnan(m.selective_accuracy(correct, np.zeros(4, bool)))
-
-
-def test_reliability_is_that_of_scikit_learn_and_sums_to_the_ece():
-    rng = np.random.default_rng(0)
-    confidence = rng.random(500)
-    correct = rng.random(500) < confidence**2
-    count, mean, hits = m.reliability_bins(confidence, correct)
-    expected = calibration_curve(correct, confidence, n_bins=m.ECE_BINS)
-    np.testing.assert_allclose(hits, expected[0])
-    np.testing.assert_allclose(mean, expected[1])
-    gap = (count * np.abs(hits - mean)).sum() / 500
-    assert gap == pytest.approx(m.ece(confidence, correct))
 
 
 def test_a_report_shows_both_sides_of_the_temperature_and_who_is_answered():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve
 
 from eval import metrics as m
 from eval.report import measure
@@ -113,6 +114,39 @@ def test_ece_by_hand():
     right = np.array([True, True, True, False])
     np.testing.assert_allclose(m.ece(np.full(4, 0.75), right), 0, **EXACT)
     np.testing.assert_allclose(m.ece(np.ones(2), np.array([True, True])), 0, **EXACT)
+
+
+def test_coverage_and_accuracy_of_answers():
+    correct = np.array([True, True, False, False])
+    answered = np.array([True, False, True, False])
+    weights = np.array([[1.0, 3.0], [1, 0], [1, 1], [1, 0]])
+    assert m.coverage(answered) == 0.5
+    np.testing.assert_allclose(m.coverage(answered, weights), [0.5, 1.0])
+    np.testing.assert_allclose(m.selective_accuracy(correct, answered, weights), [0.5, 0.75])
+    assert np.isnan(m.selective_accuracy(correct, np.zeros(4, bool)))
+
+
+def test_reliability_is_that_of_scikit_learn_and_sums_to_the_ece():
+    rng = np.random.default_rng(0)
+    confidence = rng.random(500)
+    correct = rng.random(500) < confidence**2
+    count, mean, hits = m.reliability_bins(confidence, correct)
+    expected = calibration_curve(correct, confidence, n_bins=m.ECE_BINS)
+    np.testing.assert_allclose(hits, expected[0])
+    np.testing.assert_allclose(mean, expected[1])
+    gap = (count * np.abs(hits - mean)).sum() / 500
+    assert gap == pytest.approx(m.ece(confidence, correct))
+
+
+def test_bins_by_hand():
+    """Bins ((b - 1) / 4, b / 4]: an edge belongs to the bin below it, and 0 to the first."""
+    confidence = np.array([0.0, 0.25, 0.26, 1.0, 0.9])
+    np.testing.assert_array_equal(m.confidence_bins(confidence, bins=4), [0, 0, 1, 3, 3])
+    correct = np.array([True, False, True, True, False])
+    count, mean, hits = m.reliability_bins(confidence, correct, bins=4)
+    np.testing.assert_array_equal(count, [2, 1, 0, 2])
+    np.testing.assert_allclose(mean, [0.125, 0.26, np.nan, 0.95])
+    np.testing.assert_allclose(hits, [0.5, 1, np.nan, 0.5])
 
 
 def test_confusion_matrix_has_a_column_for_what_is_no_class():
