@@ -25,5 +25,24 @@ def test_predictions_with_a_temperature():
     assert sure.confidence == pytest.approx(0.8, abs=1e-6) and not sure.uncertain
 
 
+def test_without_a_temperature_and_a_threshold():
+    (given,) = predictions(np.log([[0.3, 0.2, 0.5]]), ("fear", "anger", "neutral"))
+    assert given.probs == pytest.approx({"fear": 0.3, "anger": 0.2, "neutral": 0.5})
+    assert list(given.probs) == ["fear", "anger", "neutral"]
+    assert (given.label, given.confidence, given.uncertain) == (
+        "neutral",
+        given.probs["neutral"],
+        False,
+    )
+    assert decide({"fear": 0.2, "anger": 0.8}).uncertain is False
+    assert softmax(np.zeros((1, 2), np.float16)).dtype == np.float64
+
+
+@pytest.mark.parametrize("labels", [("fear",), ("fear", "anger", "neutral")])
+def test_as_many_labels_as_logits(labels):
+    with pytest.raises(ValueError, match="zip"):
+        predictions(np.zeros((1, 2)), labels)
+
+
 def test_exactly_at_the_threshold_is_not_uncertain():
     assert not decide({"fear": 0.5, "anger": 0.5}, 0.5).uncertain
