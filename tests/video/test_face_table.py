@@ -63,6 +63,15 @@ def test_labels_that_a_csv_must_quote(tmp_path):
     assert [row[-1] for row in rows(tmp_path / "a.csv")] == [label, "1.0000"]
 
 
+def test_the_same_bytes_on_every_platform(tmp_path, monkeypatch):
+    """Not the platform's own encoding, nor its line ends after those of the csv module."""
+    asked, opened = [], Path.open
+    monkeypatch.setattr(Path, "open", lambda *a, **k: (asked.append(k), opened(*a, **k))[1])
+    with FaceTable(tmp_path / "a.csv", LABELS):
+        pass
+    assert asked == [{"newline": "", "encoding": "utf-8"}]
+
+
 def test_an_exception_leaves_no_file(tmp_path):
     with pytest.raises(RuntimeError), FaceTable(tmp_path / "a.csv", LABELS) as table:
         table.write(0, 0, [tracked(1, face(100), 0.5)])
