@@ -25,7 +25,7 @@ from fer_cbam.saliency import saliency_maps
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
     parser.add_argument("--exported", type=Path)

@@ -151,7 +151,7 @@ def summary(rounds: list[list[dict]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
     parser.add_argument("--visitors", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--seconds", type=float, default=20)

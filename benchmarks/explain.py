@@ -22,7 +22,7 @@ from fer_cbam.hub import DEFAULT_WEIGHTS, load_model
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=50)

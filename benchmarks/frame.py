@@ -81,7 +81,7 @@ def one_frame(recognizer: EmotionRecognizer, image: np.ndarray, clock: Clock) ->
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
     parser.add_argument("--backend", choices=BACKENDS, default="onnx")
     parser.add_argument(

@@ -30,7 +30,7 @@ from fer_cbam.hub import DEFAULT_WEIGHTS, load_model
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
     parser.add_argument("--exported", type=Path, help="folder of fer-cbam export, for int8")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64])

@@ -97,7 +97,7 @@ def soak(browser, address: str, pid: int, seconds: float) -> Record:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--warm-up", type=float, default=2, help="minutes")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)

@@ -75,7 +75,7 @@ def slowest_imports(command: Sequence[str], count: int = 15) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--backends", nargs="+", default=["onnx", "torch"])
     parser.add_argument("--app", action="store_true", help="also python app.py to a page")

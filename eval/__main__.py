@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m eval", description=(__doc__ or "").splitlines()[0]
+        prog="python -m eval", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--weights", required=True, help="<arch.tag>, a folder, a folder of splits, or hf-hub:id")

@@ -159,7 +159,7 @@ def store(job: Job, values: dict[str, float]) -> None:
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m eval.calibrate", description=(__doc__ or "").splitlines()[0]
+        prog="python -m eval.calibrate", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--weights", required=True, help="a folder of weights, or <arch.tag> that is embedded")

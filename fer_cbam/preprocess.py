@@ -22,6 +22,7 @@ _PIL_FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
+LONGEST_SIDE = 32_767  # pixels; OpenCV 4 samples from no picture of that side or a longer one
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,9 @@ def cut(image: np.ndarray, to_image: np.ndarray, side: int) -> np.ndarray:
     fine = to_image.copy()
     fine[:, :2] /= factor
     fine[:, 2] -= fine[:, :2] @ (block_centre, block_centre)
+    if max(image.shape[:2]) >= LONGEST_SIDE:
+        image, corner = _reached(image, fine, side * factor)
+        fine[:, 2] -= corner
     crop = cv2.warpAffine(
         image, fine, (side * factor, side * factor),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
@@ -174,6 +178,17 @@ def cut(image: np.ndarray, to_image: np.ndarray, side: int) -> np.ndarray:
     if factor == 1:
         return crop
     return np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.LANCZOS))
+
+
+def _reached(image: np.ndarray, fine: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """The part of an image that a crop is sampled from, and its upper left corner ``(x, y)``."""
+    ends = np.array([[0, side - 1, 0, side - 1], [0, 0, side - 1, side - 1]])
+    points = fine[:, :2] @ ends + fine[:, 2:]
+    last = np.array(image.shape[1::-1]) - 1
+    reach = 3  # bicubic: two pixels beyond, and one for rounding
+    low = np.clip(np.floor(points.min(axis=1)) - reach, 0, last).astype(int)
+    high = np.clip(np.ceil(points.max(axis=1)) + reach, 0, last).astype(int)
+    return image[low[1] : high[1] + 1, low[0] : high[0] + 1], low
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ class Face:
 
     box: ``(x1, y1, x2, y2)``, may reach beyond the image. score: detector confidence in [0, 1].
     landmarks: float32 ``(5, 2)``: the eye on the image's left, the eye on its right, nose tip,
-    mouth corner on the left, mouth corner on the right.
+    mouth corner on the left, mouth corner on the right, as they lie once the face is upright.
     """
 
     box: tuple[float, float, float, float]

@@ -90,6 +90,16 @@ def test_every_version_has_an_upper_bound():
     assert not open_ended
 
 
+def test_the_lowest_opencv_works_with_numpy_2():
+    """The wheels of 4.9 were built for NumPy 1 and say nothing of it; 4.10.0.84 is for both."""
+    for line in (*requirement_lines("requirements.txt"), *expanded()):
+        requirement = Requirement(line)
+        if requirement.name == "opencv-python-headless":
+            assert not requirement.specifier.contains("4.9.0.80")
+            assert not requirement.specifier.contains("4.10.0.82")
+            assert requirement.specifier.contains("4.10.0.84")
+
+
 def test_one_opencv_only():
     for name in ("requirements.txt", "requirements-dev.txt"):
         required = {canonicalize_name(Requirement(ln).name) for ln in requirement_lines(name)}

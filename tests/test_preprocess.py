@@ -287,6 +287,40 @@ def test_a_crop_is_as_high_and_as_wide_as_the_input_is_high(preprocess):
     np.testing.assert_allclose(found, to_image, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(40_000, 60), (60, 40_000)])
+@pytest.mark.parametrize("at", [0, 20_000, 39_000])
+def test_a_face_in_a_picture_of_more_than_32767_pixels_a_side(shape, at):
+    """OpenCV 4 samples from no such picture."""
+    rng = np.random.default_rng(4)
+    image = rng.integers(0, 256, (*shape, 3), np.uint8)
+    x, y = (5, at) if shape[0] > shape[1] else (at, 5)
+    crop, affine = by_landmarks.align(image, face_at(turned(1, 0, x, y)))
+    # Landmarks are float32: a 250th of a pixel at 39,000.
+    np.testing.assert_allclose(crop, image[y : y + 48, x : x + 48].astype(int), atol=3)
+    np.testing.assert_allclose(affine[:, 2], (x, y), atol=1e-2)
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.0, 3.3])
+@pytest.mark.parametrize("degrees", [0, 37, 180])
+@pytest.mark.parametrize("corner", [(-30, -20), (40, 35), (100, 90)])
+def test_a_crop_is_that_of_the_whole_picture(scale, degrees, corner, monkeypatch):
+    """Sampled from the part that it reaches, but for rounding."""
+    monkeypatch.setattr("fer_cbam.preprocess.LONGEST_SIDE", 100)
+    image = np.random.default_rng(5).integers(0, 256, (120, 150, 3), np.uint8)
+    affine = turned(scale, degrees, *corner)
+    fine = max(1, int(np.ceil(scale - 0.01)))
+    whole = affine.copy()
+    whole[:, :2] /= fine
+    whole[:, 2] -= whole[:, :2] @ ((fine - 1) / 2, (fine - 1) / 2)
+    expected = cv2.warpAffine(
+        image, whole, (48 * fine, 48 * fine),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    if fine > 1:
+        expected = Image.fromarray(expected).resize((48, 48), Image.Resampling.LANCZOS)
+    np.testing.assert_allclose(cut(image, affine, 48), np.asarray(expected).astype(int), atol=1)
+
+
 def test_outside_the_image_repeats_its_edge():
     image = np.full((60, 60, 3), 90, np.uint8)
     crop, _ = by_landmarks.align(image, face_at(turned(2, 0, -40, -40)))

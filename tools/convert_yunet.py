@@ -152,7 +152,7 @@ def build(weights: dict[str, np.ndarray]):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("wheel", type=Path)
     parser.add_argument("output", type=Path)
     args = parser.parse_args()

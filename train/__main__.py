@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m train", description=(__doc__ or "").splitlines()[0]
+        prog="python -m train", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--config", required=True, help="a recipe: a YAML file, or the name of a shipped one")

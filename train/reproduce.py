@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m train.reproduce", description=(__doc__ or "").splitlines()[0]
+        prog="python -m train.reproduce", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("recipe", help="<arch>.<tag> of train/recipes, or a YAML file of that name")

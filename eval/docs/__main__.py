@@ -52,7 +52,7 @@ def documents(records: pd.DataFrame) -> dict[Path, str]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m eval.docs", description=(__doc__ or "").splitlines()[0]
+        prog="python -m eval.docs", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--check", action="store_true", help="write nothing, fail if they differ")
     args = parser.parse_args(argv)

@@ -157,7 +157,7 @@ def run(args: argparse.Namespace) -> tuple[dict[str, str], list[Record]]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m eval.studies.adjustment", description=(__doc__ or "").splitlines()[0]
+        prog="python -m eval.studies.adjustment", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--weights", required=True, help="weights, released or of a run")

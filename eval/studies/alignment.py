@@ -280,7 +280,7 @@ def print_result(result: dict[str, Any]) -> None:
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m eval.studies.alignment", description=(__doc__ or "").splitlines()[0]
+        prog="python -m eval.studies.alignment", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--data", required=True, help="data set, as for python -m eval")

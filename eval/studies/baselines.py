@@ -163,7 +163,7 @@ def predict(
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m eval.studies.baselines", description=(__doc__ or "").splitlines()[0]
+        prog="python -m eval.studies.baselines", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--data", type=Path, required=True, help="data set file or folder")
     parser.add_argument("--votes", type=Path, help="fer2013new.csv, for FER+ labels")

@@ -169,7 +169,7 @@ def run(
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m eval.studies.camera_frames", description=(__doc__ or "").splitlines()[0]
+        prog="python -m eval.studies.camera_frames", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--weights", required=True, help="<arch.tag>, a folder, or hf-hub:id")

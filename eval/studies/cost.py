@@ -79,7 +79,7 @@ def read_histories(paths: Sequence[Path], threads: Sequence[int]) -> pd.DataFram
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
-        prog="python -m eval.studies.cost", description=(__doc__ or "").splitlines()[0]
+        prog="python -m eval.studies.cost", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--weights", required=True, help="weights of the run")

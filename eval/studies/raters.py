@@ -89,7 +89,7 @@ def agreement(votes: Sequence[tuple[str, Sequence[int]]]) -> dict[str, Any]:
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m eval.studies.raters", description=(__doc__ or "").splitlines()[0]
+        prog="python -m eval.studies.raters", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--votes", type=Path, required=True, help="fer2013new.csv")
     parser.add_argument("--protocol", default="private", choices=SPLITS)

@@ -196,7 +196,7 @@ def count(dataset: Dataset, groups: Sequence[Sequence[int]]) -> dict[str, float]
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m eval.studies.twins", description=(__doc__ or "").splitlines()[0]
+        prog="python -m eval.studies.twins", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--data", required=True, help="fer2013.csv, or a zip of it")
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the groups")

@@ -14,6 +14,7 @@ from fer_cbam.backends.base import Forward
 from fer_cbam.backends.batched import concatenated
 from fer_cbam.backends.names import ATTENTION, CONFIG_KEY, EMBEDDING, GRADCAM, INPUT, LOGITS
 from fer_cbam.errors import WeightsError
+from fer_cbam.forks import renew_in_children
 from fer_cbam.hub import resolve
 from fer_cbam.onnx_session import open_session
 from fer_cbam.preprocess import Preprocess
@@ -45,7 +46,8 @@ class OnnxBackend:
         self.config = config
         self.weights_file = weights_file
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, "onnx")  # starts none before it needs them
+        self.after_fork()
+        renew_in_children(self)
         self._outputs = [output.name for output in session.get_outputs()]
 
     @classmethod
@@ -83,6 +85,18 @@ class OnnxBackend:
         name = folder.name if folder.parent == pretrained.EMBEDDED else str(source)
         threads = threads or os.cpu_count() or 1
         return cls(session, config, name, weights_file if outside else path, threads)
+
+    def after_fork(self) -> None:
+        self._pool = ThreadPoolExecutor(self._threads, "onnx")  # starts none before it needs them
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A session cannot be sent to another process: its files are opened again there."""
+        int8 = self.weights_file.name == pretrained.INT8_FILE
+        return (
+            OnnxBackend.load,
+            (self.weights_file.parent, int8, self._threads),
+            {"name": self.name},
+        )
 
     def forward(self, x: np.ndarray) -> Forward:
         parts = min(self._threads, len(x) // LEAST_PART)

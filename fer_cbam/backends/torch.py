@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +16,11 @@ from fer_cbam.backends.base import Forward
 from fer_cbam.errors import BackendError
 from fer_cbam.hub import LoadedModel
 from fer_cbam.models.class_maps import forward_explained
+
+# The threads of OpenMP do not follow into a forked process, and work that is shared out to them
+# never ends there.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 class TorchBackend:

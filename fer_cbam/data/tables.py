@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 
 from fer_cbam.data.files import MAX_TABLE_BYTES, READ_ERRORS, Files
@@ -52,8 +53,8 @@ def table_rows(
     """Line number (1-based; the header is line 1) and fields, in the order of columns.
 
     Raises:
-        DataError: another number of fields, an empty line before the end, an overlong line, a
-            damaged file.
+        DataError: another number of fields, a quotation mark that is not closed, an empty line
+            before the end, an overlong line, a damaged file.
     """
     header = _header(files, name)
     order = [header.index(column) for column in columns]
@@ -70,7 +71,7 @@ def table_rows(
                     continue
                 if blank:
                     raise DataError(f"{files.where(name)}, line {blank}: empty; expected a row")
-                fields = line.split(b",")
+                fields = _fields(line, where)
                 if len(fields) != len(header):
                     raise DataError(
                         f"{where}: {len(fields)} fields; expected {len(header)}: {','.join(header)}"
@@ -92,5 +93,16 @@ def _header(files: Files, name: str) -> list[str]:
             line = file.readline(_MAX_LINE)
     except READ_ERRORS as error:
         raise DataError(f"{files.where(name)}: cannot be read ({error})") from error
-    text = line.removeprefix(_BOM).decode("utf-8", "replace")
-    return [column.strip() for column in text.split(",")]
+    fields = _fields(line.removeprefix(_BOM), f"{files.where(name)}, line 1")
+    return [column.decode("utf-8", "replace").strip() for column in fields]
+
+
+def _fields(line: bytes, where: str) -> list[bytes]:
+    """The fields of a row; quoted ones as RFC 4180 has them."""
+    if b'"' not in line:
+        return line.split(b",")
+    try:
+        (row,) = csv.reader([line.decode("latin-1").strip()], strict=True, skipinitialspace=True)
+    except csv.Error as error:
+        raise DataError(f"{where}: quotation marks: {error}; expected a row on one line") from error
+    return [field.encode("latin-1") for field in row]

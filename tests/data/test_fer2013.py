@@ -53,6 +53,22 @@ def test_csv_with_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
     assert_is_the_tiny_set(load(path))
 
 
+def test_csv_with_quoted_fields(write_csv: Callable[..., Path]) -> None:
+    """As spreadsheets and pandas write it: some fields quoted, or all of them."""
+    some = [row.replace(",", ',"', 1)[::-1].replace(",", ',"', 1)[::-1] for row in ROWS]
+    assert some[0].count('"') == 2 and some[0].startswith('0,"')
+    assert_is_the_tiny_set(load(write_csv([FER2013_HEADER, *some])))
+    every = ['"' + row.replace(",", '","') + '"' for row in [FER2013_HEADER, *ROWS]]
+    assert_is_the_tiny_set(load(write_csv(every)))
+    assert_is_the_tiny_set(load(write_csv(['"emotion", "pixels", "Usage"', *ROWS])))
+
+
+@pytest.mark.parametrize("row", ['"0,1 2 3,Training', '"0"x,1 2 3,Training'])
+def test_a_quotation_mark_that_is_not_closed(row: str, write_csv: Callable[..., Path]) -> None:
+    with pytest.raises(DataError, match=r"line 2: quotation marks: .*expected a row on one line"):
+        load(write_csv([FER2013_HEADER, row]))
+
+
 def test_zip_and_folder_that_hold_the_csv(write_tree: Callable[..., Path]) -> None:
     csv = "\n".join([FER2013_HEADER, *ROWS, ""]).encode()
     files = {"fer2013/fer2013.csv": csv, "fer2013/README": b"x", "train.csv": b"emotion,pixels\n"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -161,6 +162,54 @@ def test_noise_and_textures_have_no_face(detector):
     assert detector.detect(skimage.data.retina()) == []  # round, at a lower SECOND_SCORE a face
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("max_side", [4096, 1000])
+def test_a_face_on_its_head_or_its_side_is_found_as_it_lies(
+    detector, astronaut, quarters, max_side
+):
+    (upright,) = detector.detect(astronaut)
+    (face,) = YuNetDetector(max_side=max_side).detect(np.rot90(astronaut, quarters).copy())
+    assert face.score > 0.9
+    x, y = upright.landmarks.T
+    for _ in range(quarters):
+        x, y = y, 511 - x
+    assert np.abs(face.landmarks - np.column_stack([x, y])).max() < 4
+    x1, y1, x2, y2 = face.box
+    assert x1 < face.landmarks[2, 0] < x2 and y1 < face.landmarks[2, 1] < y2
+
+
+def test_of_upright_and_turned_faces_in_one_picture_each_is_found_as_it_lies(detector, portrait):
+    upright = np.asarray(portrait)
+    picture = np.hstack([upright, upright[::-1, ::-1]])
+    left, right = sorted(detector.detect(picture), key=lambda face: face.box[0])
+    assert left.landmarks[0, 1] < left.landmarks[3, 1]  # eyes above the mouth
+    assert right.landmarks[0, 1] > right.landmarks[3, 1]
+    assert left.landmarks[0, 0] < left.landmarks[1, 0]
+    assert right.landmarks[0, 0] > right.landmarks[1, 0]
+
+
+def test_an_upright_face_costs_no_second_look(astronaut, monkeypatch):
+    detector = YuNetDetector(max_side=320)
+    passes = []
+    real = detector._infer
+    monkeypatch.setattr(detector, "_infer", lambda tile: passes.append(tile.shape) or real(tile))
+    assert len(detector.detect(astronaut)) == 1
+    assert len(passes) == 1
+    passes.clear()
+    detector.detect(np.full((480, 640, 3), 128, np.uint8))
+    assert len(passes) == 2  # nobody in a live picture: the look for faces in the dark
+    passes.clear()
+    assert len(detector.detect(astronaut[::-1, ::-1].copy())) == 1
+    assert len(passes) == 1 + 4 + 1  # four turns of the face, then the picture turned
+
+
+def test_it_can_be_sent_to_another_process(astronaut):
+    detector = YuNetDetector(score_threshold=0.8, nms_threshold=0.4, max_side=320)
+    sent = pickle.loads(pickle.dumps(detector))  # noqa: S301
+    assert (sent.score_threshold, sent.nms_threshold, sent.max_side) == (0.8, 0.4, 320)
+    assert [f.box for f in sent.detect(astronaut)] == [f.box for f in detector.detect(astronaut)]
+
+
 def test_one_quick_search_for_video(astronaut):
     assert search_sides(640, 320) == [320]
     (face,) = YuNetDetector(max_side=320).detect(astronaut)
@@ -267,6 +316,22 @@ def test_every_face_of_the_photographs_and_no_other(detector, data_dir: Path):
     }
     assert found == {r["file"]: int(r["faces"]) for r in rows}
     assert sum(found.values()) == 34
+
+
+@pytest.mark.data
+def test_photographs_on_their_head_have_the_same_faces(data_dir: Path):
+    """The landmarks move by less than a tenth of a face."""
+    detector = YuNetDetector(max_side=1000)
+    for name in ("celebrities", "Family1-Dad1", "faces"):
+        image = decode_image(data_dir / "faces" / "photos" / f"{name}.jpg")
+        height, width = image.shape[:2]
+        upright = detector.detect(image)
+        found = detector.detect(image[::-1, ::-1].copy())
+        assert len(found) == len(upright) > 0, name
+        for face in upright:
+            there = (width - 1, height - 1) - face.landmarks
+            nearest = min(np.abs(other.landmarks - there).max() for other in found)
+            assert nearest < 0.1 * face.size, name
 
 
 def frames(path: Path, every: int = 1) -> list[np.ndarray]:
