@@ -32,7 +32,17 @@ def assert_same(torch_backend, onnx_backend, x):
     return expected
 
 
-@pytest.mark.parametrize("count", [0, 1, 12])
+@pytest.mark.parametrize("explain", [False, True])
+def test_no_crops_are_no_answers(folder, x, explain, capfd):
+    backends = TorchBackend(hub.load_model(folder)), OnnxBackend.load(folder)
+    assert_same(*backends, x[:0])
+    for backend in backends:
+        answers, maps = EmotionRecognizer(backend).classify([], explain)
+        assert list(answers) == list(maps) == []
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("count", [1, 12])
 def test_same_logits_embedding_and_maps(folder, x, count):
     torch_backend, onnx_backend = TorchBackend(hub.load_model(folder)), OnnxBackend.load(folder)
     found = assert_same(torch_backend, onnx_backend, x[:count])
