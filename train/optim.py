@@ -24,9 +24,9 @@ def make_optimizer(stage: Stage, model: nn.Module) -> Optimizer:
         {"params": others, "weight_decay": 0.0},
     ]
     if stage.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=stage.lr, momentum=0.9, nesterov=True)
+        return torch.optim.SGD(groups, lr=stage.lr, momentum=0.9, nesterov=True, fused=True)
     kind = torch.optim.AdamW if stage.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=stage.lr)
+    return kind(groups, lr=stage.lr, fused=True)
 
 
 def make_schedule(

@@ -3,7 +3,7 @@
     python -m train.reproduce fer_cbam_tiny.ferplus --data fer2013.csv.zip --votes fer2013new.csv
 
 Trains all stages of ``train/recipes/<arch>.<tag>.yaml``, releases what they give and calibrates it,
-which ends in a folder as the package embeds it (``runs/<arch>.<tag>/release``), and says how good
+which ends in a folder as the package embeds it (``runs/released/<arch>.<tag>``), and says how good
 it is beside the weights that are embedded now. Started again after a cut it goes on, and gives what
 an undisturbed run gives. Without ``--data`` the files are looked for in ``$FER_CBAM_DATA``.
 """
@@ -32,6 +32,7 @@ from train.run import Training, chosen_splits, train_split
 
 DATA_FILES = {"fer2013": "fer2013.csv.zip", "ckplus48": "ckplus48.zip"}
 VOTES_FILE = "fer2013new.csv"
+RELEASED = "released"  # beside the folders of runs, so that those hold nothing but splits
 SHOWN = ("accuracy", "balanced_accuracy")
 
 
@@ -99,7 +100,7 @@ def reproduce(recipe: Recipe, how: Release, source: Source, tested: Dataset, out
         distributed.start(),
     )  # fmt: skip
     folders = train_split(training, resume=True)
-    folder = out / recipe.name / "release"
+    folder = out / RELEASED / recipe.name
     run_dir = folders[source.names.index(how.labels)]
     print(release(run_dir, recipe.name.partition(".")[0], folder, how), flush=True)
     if how.calibrate:

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from eval.predict import jobs
 from fer_cbam import hub, pretrained
+from fer_cbam.data import load
 from train import reproduce
 from train.reproduce import embed, main
 
@@ -75,10 +77,10 @@ def test_killed_it_gives_what_an_undisturbed_run_gives(recipe, tiny_ckplus, tmp_
     output = said_by(start(recipe, tiny_ckplus, whole))
     run_dir = cut / "fer_cbam_tiny.ckplus48" / "seed0"
     kill_in(start(recipe, tiny_ckplus, cut), run_dir / "student" / "history.csv", epochs=2)
-    assert not (cut / "fer_cbam_tiny.ckplus48" / "release").exists()
+    assert not (cut / "released").exists()
     again = said_by(start(recipe, tiny_ckplus, cut))
     assert "student: goes on after epoch " in again and "teacher epoch" not in again
-    folders = [folder / "fer_cbam_tiny.ckplus48" / "release" for folder in (whole, cut)]
+    folders = [folder / "released" / "fer_cbam_tiny.ckplus48" for folder in (whole, cut)]
     first, second = (load_file(folder / "model.safetensors") for folder in folders)
     assert first.keys() == second.keys()
     assert all((first[name] == second[name]).all() for name in first)
@@ -88,6 +90,9 @@ def test_killed_it_gives_what_an_undisturbed_run_gives(recipe, tiny_ckplus, tmp_
     assert config["balance"] == 0.25 and config["training"]["recipe"]["name"] == recipe.stem
     assert hub.load_model(folders[1]).label_names[0] == "anger"
     assert (folders[1] / "model.onnx").is_file()
+    # The run's own folder holds its split and nothing else, so that it can be evaluated too.
+    (job,) = jobs(str(run_dir.parent / "seed0"), load(tiny_ckplus), "paper")
+    assert [p.name for p in run_dir.parent.iterdir()] == ["seed0"] == [job.split.name]
 
 
 def faces_csv(folder: Path) -> Path:
@@ -112,7 +117,7 @@ def test_calibrates_on_public_test_and_compares(tmp_path, capsys, monkeypatch):
     main([str(path), "--data", str(data), "--out", str(tmp_path / "runs"),
           "--set", "release.calibrate=true"])  # fmt: skip
     output = capsys.readouterr().out
-    folder = tmp_path / "runs" / "fer_cbam_tiny.fer2013" / "release"
+    folder = tmp_path / "runs" / "released" / "fer_cbam_tiny.fer2013"
     assert "fer_cbam_tiny.fer2013, fer2013 public, 14 images" in output
     assert json.loads((folder / "config.json").read_text())["temperature"] == 1.4
     # Beside the embedded weights of that name.
