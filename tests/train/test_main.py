@@ -1,15 +1,13 @@
-"""The training script as a user runs it: learns, goes on after a cut, runs in two processes."""
+"""The training script as a user runs it: learns, keeps the best weights, runs in two processes."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -29,14 +27,6 @@ def arguments(recipe: Path, data: Path, out: Path, *more: str) -> list[str]:
             "--splits", "0", "--out", str(out), *more]  # fmt: skip
 
 
-def command(*args: str) -> list[str]:
-    return [sys.executable, "-m", "train", *args]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-
-
 @pytest.fixture(scope="module")
 def whole_run(tiny_ckplus, tmp_path_factory) -> tuple[Path, Path]:
     """A recipe and the folder of a run of it that was never cut."""
@@ -47,8 +37,7 @@ def whole_run(tiny_ckplus, tmp_path_factory) -> tuple[Path, Path]:
         "lr: 0.003\nschedule: onecycle\nvalidation: 0.2\nmixup: 0.2\nema: 0.5\n"
         "augment: {degrees: 10, flip: 0.5, erasing: 0.2}\n"
     )
-    subprocess.run(command(*arguments(recipe, tiny_ckplus, folder / "out")), check=True,
-                   cwd=ROOT, env=environment(), capture_output=True)  # fmt: skip
+    main(arguments(recipe, tiny_ckplus, folder / "out"))
     return recipe, folder / "out" / "seed0"
 
 
@@ -80,31 +69,6 @@ def test_kept_weights_are_those_of_the_best_validation_loss(whole_run):
     kept = load_file(run_dir / "model.safetensors")
     assert kept.keys() == state["kept"].keys()
     assert all(torch.equal(kept[k], state["kept"][k]) for k in kept)
-
-
-def test_killed_and_resumed_equals_never_cut(whole_run, tiny_ckplus, tmp_path):
-    recipe, reference = whole_run
-    args = arguments(recipe, tiny_ckplus, tmp_path)
-    run_dir = tmp_path / "seed0"
-    process = subprocess.Popen(command(*args), cwd=ROOT, env=environment(),
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not (run_dir / "history.csv").exists() or len(history(run_dir)) < 2:
-        assert process.poll() is None and time.monotonic() < deadline, "ended before it was killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 2 <= len(history(run_dir)) < 6
-    assert not (run_dir / "model.safetensors").exists()
-    subprocess.run(command(*args, "--resume"), check=True, cwd=ROOT, env=environment(),
-                   capture_output=True)  # fmt: skip
-    resumed, expected = (load_file(d / "model.safetensors") for d in (run_dir, reference))
-    assert all(torch.equal(resumed[k], expected[k]) for k in expected)
-    assert timeless(history(run_dir)) == timeless(history(reference))
-
-
-def timeless(rows: list[dict[str, float]]) -> list[dict[str, float]]:
-    return [{k: v for k, v in row.items() if not k.endswith("seconds")} for row in rows]
 
 
 def test_resume_leaves_a_finished_run_alone(whole_run, tiny_ckplus):
@@ -143,7 +107,7 @@ def test_two_processes_train_one_model(whole_run, tiny_ckplus, tmp_path):
     launched = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2",
          f"--master_port={port}", "-m", "train", *arguments(recipe, tiny_ckplus, tmp_path)],
-        cwd=ROOT, env=environment(), capture_output=True, text=True,
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert launched.returncode == 0, launched.stderr
     rows, single = history(tmp_path / "seed0"), history(reference)
