@@ -1,4 +1,4 @@
-"""Make weights say how sure they may be: a temperature, and a confidence below which they do not.
+"""Make weights say how sure they may be: a temperature, and a confidence that an answer needs.
 
     python -m eval.calibrate --weights runs/base/public/ferplus --data fer2013.csv.zip \
         --votes fer2013new.csv --out reports/ferplus/public
