@@ -147,7 +147,8 @@ def heat_colors(values: np.ndarray) -> np.ndarray:
     """Saliency in [0, 1], any shape -> RGB uint8 of that shape plus 3 (OpenCV's Turbo map)."""
     grey = np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)
     colors = cv2.applyColorMap(grey.reshape(-1, 1), cv2.COLORMAP_TURBO)
-    return cv2.cvtColor(colors, cv2.COLOR_BGR2RGB).reshape(*values.shape, 3)
+    rgb: np.ndarray = cv2.cvtColor(colors, cv2.COLOR_BGR2RGB)
+    return rgb.reshape(*values.shape, 3)
 
 
 def overlay(

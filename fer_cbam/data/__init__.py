@@ -15,6 +15,8 @@ from fer_cbam.data.files import open_files
 from fer_cbam.errors import DataError
 from fer_cbam.labels import LABEL_SETS
 
+__all__ = ["Dataset", "READERS", "Reader", "load"]
+
 #: From the most particular to the most general; the first that recognises the files reads them.
 READERS: tuple[Reader, ...] = (fer2013, fer2013_folders, ckplus48, folder)
 

@@ -74,4 +74,5 @@ def _unit(faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Rows with mean 0 and length 1; zeros where an image is flat."""
     centred = faces.astype(np.float32)
     centred -= centred.mean(axis=1, keepdims=True)
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    return centred

@@ -48,7 +48,7 @@ class OnnxYuNetDetector(YuNetDetector):
             cls, obj, bbox, kps = (m[0] for m in maps[4 * i : 4 * i + 4])
             columns = width // stride
             found.append(decode(cls, obj, bbox, kps, stride, columns, self.score_threshold))
-        rows = np.concatenate(found)
+        rows: np.ndarray = np.concatenate(found)
         if len(rows) < 2:
             return rows
         boxes = rows[:, :4].astype(int).tolist()  # whole numbers, as in OpenCV
@@ -56,7 +56,8 @@ class OnnxYuNetDetector(YuNetDetector):
         kept = cv2.dnn.NMSBoxes(
             boxes, scores, self.score_threshold, self.nms_threshold, top_k=TOP_K
         )
-        return rows[np.asarray(kept, int).ravel()]
+        rows = rows[np.asarray(kept, int).ravel()]
+        return rows
 
 
 def decode(

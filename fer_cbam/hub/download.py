@@ -90,7 +90,8 @@ def _download(repo_id: str, revision: str | None, sign: Callable[[], None]) -> P
     class Bar(tqdm):
         def update(self, n: float | None = 1) -> bool | None:
             sign()
-            return super().update(n)
+            shown: bool | None = super().update(n)
+            return shown
 
     # By default 10 MB: a cut line would lose all of smaller files, and seem silent until they end.
     constants.DOWNLOAD_CHUNK_SIZE = min(constants.DOWNLOAD_CHUNK_SIZE, 2**16)

@@ -67,7 +67,7 @@ class Clips:
         self.left_after = left_after
         self._folder = folder
         self._clips: dict[str, Clip] = {}
-        self._tasks: set[asyncio.Task] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, file: Path, recognizer: EmotionRecognizer, visitor: str) -> Clip:
         """Begin to read a file, which is moved and deleted later.
@@ -207,7 +207,8 @@ def advance(steps: Steps, seconds: float = STEP) -> Progress | ClipResult:
         try:
             progress = next(steps)
         except StopIteration as stop:
-            return stop.value
+            result: ClipResult = stop.value
+            return result
         if time.perf_counter() >= end:
             return progress
 

@@ -15,7 +15,8 @@ class PageModules(StaticFiles):
     def get_path(self, scope: Scope) -> str:
         """The name after the last slash. What precedes it is no help: behind a sub-path that the
         proxy cuts off it is not what Starlette expects."""
-        return scope["path"].rpartition("/")[2]
+        path: str = scope["path"]
+        return path.rpartition("/")[2]
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         """A file that a browser asks about each time. Otherwise it may keep a module for days, and

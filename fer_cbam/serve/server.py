@@ -47,7 +47,7 @@ class Server:
         self.clips = Clips(self.turns, folder, clip_detector)
         self._example = to_data_url((ASSETS / "astronaut.jpg").read_bytes(), "jpeg")
 
-    async def pick(self, question: Any, has_left: HasLeft) -> dict:
+    async def pick(self, question: Any, has_left: HasLeft) -> dict[str, Any]:
         """Weights that a visitor would like to use. Not a turn of the visitor's: loading may take
         seconds."""
         return await self._answer(
@@ -57,7 +57,7 @@ class Server:
             background=True,
         )
 
-    async def frame(self, question: Any, has_left: HasLeft) -> dict:
+    async def frame(self, question: Any, has_left: HasLeft) -> dict[str, Any]:
         return await self._answer(
             question,
             has_left,
@@ -65,7 +65,7 @@ class Server:
             newest_only=True,
         )
 
-    async def photo(self, question: Any, has_left: HasLeft) -> dict:
+    async def photo(self, question: Any, has_left: HasLeft) -> dict[str, Any]:
         return await self._answer(
             question,
             has_left,
@@ -73,11 +73,11 @@ class Server:
             background=True,
         )
 
-    async def example_photo(self, question: Any, has_left: HasLeft) -> dict:
+    async def example_photo(self, question: Any, has_left: HasLeft) -> dict[str, Any]:
         question = question if isinstance(question, dict) else {}
         return await self.photo(question | {"image": self._example}, has_left)
 
-    async def clip_start(self, question: Any) -> dict:
+    async def clip_start(self, question: Any) -> dict[str, Any]:
         """Begin to read an uploaded clip; answers its name."""
         question = question if isinstance(question, dict) else {}
         visitor = _visitor(question)
@@ -88,14 +88,14 @@ class Server:
         except FerError as error:
             return {"failed": True, "message": str(error)}
 
-    def clip_ask(self, question: Any) -> dict:
+    def clip_ask(self, question: Any) -> dict[str, Any]:
         return self.clips.ask(question.get("clip") if isinstance(question, dict) else None)
 
-    def clip_forget(self, question: Any) -> dict:
+    def clip_forget(self, question: Any) -> dict[str, Any]:
         self.clips.forget(question.get("clip") if isinstance(question, dict) else None)
         return {}
 
-    async def photo_numbers(self, image: Any, weights: str) -> dict:
+    async def photo_numbers(self, image: Any, weights: str) -> dict[str, Any]:
         """For programs: the numbers of an uploaded photo.
 
         Raises:
@@ -103,13 +103,14 @@ class Server:
         """
         file = uploads.uploaded(image, self.folder)
         data = uploads.read_and_delete(file, answers.MAX_PHOTO_BYTES, self.keep_uploads)
-        return await self.turns.run(
+        numbers: dict[str, Any] = await self.turns.run(
             "api",
             lambda: answers.photo_numbers(self.recognizers.get(weights), data),
             background=True,
         )
+        return numbers
 
-    async def clip_numbers(self, clip: Any, weights: str) -> tuple[dict, Path, Path]:
+    async def clip_numbers(self, clip: Any, weights: str) -> tuple[dict[str, Any], Path, Path]:
         """For programs: the numbers of an uploaded clip, its annotated copy and its table.
 
         Raises:
@@ -124,30 +125,34 @@ class Server:
 
     async def _recognizer(self, weights: Any, visitor: str) -> EmotionRecognizer:
         """Loaded in a turn: it takes seconds, and everyone is answered in the event loop."""
-        return await self.turns.run(visitor, lambda: self.recognizers.get(weights), background=True)
+        loaded: EmotionRecognizer = await self.turns.run(
+            visitor, lambda: self.recognizers.get(weights), background=True
+        )
+        return loaded
 
     async def _answer(
         self,
         question: Any,
         has_left: HasLeft,
-        work: Callable[[EmotionRecognizer], dict],
+        work: Callable[[EmotionRecognizer], dict[str, Any]],
         **turn: bool,
-    ) -> dict:
+    ) -> dict[str, Any]:
         """``work(recognizer)`` with the weights that the question names, when its turn has come;
         whatever is wrong with it is said in the answer."""
         question = question if isinstance(question, dict) else {}
         try:
-            return await self.turns.run(
+            answer: dict[str, Any] = await self.turns.run(
                 _visitor(question),
                 lambda: work(self.recognizers.get(question.get("weights"))),
                 has_left=has_left,
                 **turn,
             )
+            return answer
         except StaleError:
             return {"failed": False, "stale": True, "message": ""}
         except FerError as error:
             return {"failed": True, "message": str(error), "numbers": None}
 
 
-def _visitor(question: dict) -> str:
+def _visitor(question: dict[str, Any]) -> str:
     return str(question.get("visitor"))[:80]

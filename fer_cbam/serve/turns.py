@@ -37,7 +37,7 @@ class StaleError(FerError):
 @dataclass(eq=False)
 class _Question:
     work: Callable[[], Any]
-    answer: asyncio.Future
+    answer: asyncio.Future[Any]
     replaceable: bool
     has_left: Callable[[], Awaitable[bool]] | None
 
@@ -65,7 +65,7 @@ class Turns:
         self.max_waiting = max_waiting
         self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="turn")
         self._visitors: dict[str, _Visitor] = {}
-        self._tasks: set[asyncio.Task] = set()  # asyncio itself holds tasks weakly
+        self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks weakly
         self._running = self._background = 0
         self._clock = 0.0  # what the visitor served last had used when it was served
 

@@ -181,7 +181,8 @@ def run(
         try:
             progress = next(steps)
         except StopIteration as end:
-            return end.value
+            result: ClipResult = end.value
+            return result
         if report is not None:
             report(progress)
 

@@ -120,7 +120,8 @@ def distances(
     intersection = shared.prod(-1)
     iou = intersection / np.maximum(area_a + area_b - intersection, 1e-9)
     apart = np.linalg.norm(landmarks[:, None] - other_landmarks[None], axis=-1).mean(-1)
-    return (1 - iou + apart / np.sqrt(np.minimum(area_a, area_b).clip(1e-9))) / 2
+    found: np.ndarray = (1 - iou + apart / np.sqrt(np.minimum(area_a, area_b).clip(1e-9))) / 2
+    return found
 
 
 def _pairs(
@@ -150,7 +151,8 @@ def _costs(
         boxes, landmarks, old_boxes + np.tile(shift, 2), old_landmarks + shift[:, None]
     )
     stopped = distances(boxes, landmarks, old_boxes, old_landmarks)
-    return np.minimum(moved, stopped + STOPPED_PENALTY)
+    costs: np.ndarray = np.minimum(moved, stopped + STOPPED_PENALTY)
+    return costs
 
 
 def _mix(

@@ -89,7 +89,8 @@ def landmarks_in_crop(recognition: Recognition) -> np.ndarray:
 def to_crop(face: Face, affine: np.ndarray) -> np.ndarray:
     """The landmarks of a face through the inverse of a crop's affine, ``(5, 2)``."""
     points = np.asarray(face.landmarks, np.float64) - affine[:, 2]
-    return points @ np.linalg.inv(affine[:, :2]).T
+    in_crop: np.ndarray = points @ np.linalg.inv(affine[:, :2]).T
+    return in_crop
 
 
 def region_shares(saliency: Saliency, recognition: Recognition) -> dict[str, float]:
