@@ -52,8 +52,24 @@ def resolve(source: str | Path) -> Path:
     if local:
         return local
     if remote.is_hub_id(text):
-        return fetch(text)
+        return _fetch(text)
     raise _unknown(text)
+
+
+def _fetch(source: str) -> Path:
+    """From a hub, but for what reads as a mistyped folder: its name stays on this computer."""
+    if source.startswith(HUB_PREFIX):
+        return fetch(source)
+    folder = Path(source)
+    if folder.parent.is_dir():
+        raise WeightsError(
+            f"weights {source!r}: no such folder in {str(folder.parent)!r}; expected one, or "
+            f"'{HUB_PREFIX}{source}' for a hub repository"
+        )
+    try:
+        return fetch(source)
+    except WeightsError as error:
+        raise type(error)(f"{error}; nor is there a folder of that name here") from error
 
 
 def local_folder(source: str | Path) -> Path:

@@ -142,7 +142,15 @@ def translated_errors(source: str) -> Iterator[None]:
         if source.removeprefix(PREFIX).partition("@")[0] in str(error):
             raise
         raise type(error)(f"{source}: {error}") from None
-    except (HfHubHTTPError, HTTPError, EntryNotFoundError, OSError, ValueError) as error:
+    except (
+        HfHubHTTPError,
+        HTTPError,
+        EntryNotFoundError,
+        OSError,
+        ValueError,
+        ImportError,
+    ) as error:
+        # ImportError: a SOCKS proxy of the environment, which needs a package more.
         kind, message = _explained(error)
         text = f"{source}: {message}"
         token = get_token()

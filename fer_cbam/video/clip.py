@@ -69,8 +69,8 @@ class ClipReader:
             opened = False
         if not opened:
             raise VideoError(
-                f"{self.path.name}: damaged or cut short, or in a format that cannot be decoded; "
-                "expected a whole clip"
+                f"{self.path.name}: damaged or cut short, sound alone, or coded in a way that is "
+                "not read here; expected a whole clip, such as H.264 in MP4"
             )
         self._track = read_track(self.path)
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0 if self._track else 1)
@@ -136,8 +136,19 @@ class ClipReader:
             number += 1
         if number == 0:
             raise VideoError(
-                f"{self.path.name}: no frame can be decoded; expected a clip with at least one"
+                f"{self.path.name}: no frame can be decoded (its pictures are {self._coding()}); "
+                "expected a clip with at least one, such as H.264 in MP4"
             )
+
+    def _coding(self) -> str:
+        """The name of the clip's codec."""
+        code = int(self._capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
+        name = code.to_bytes(4, "little").decode("ascii", "replace").strip("\0 ")
+        if not name.isprintable() or not name:
+            return "of no known coding"
+        return {"av01": "AV1, which is not read here", "AV01": "AV1, which is not read here"}.get(
+            name, repr(name)
+        )
 
     def close(self) -> None:
         self._capture.release()

@@ -55,6 +55,7 @@ class FakeCapture:
         names = {
             cv2.CAP_PROP_FRAME_WIDTH: ("width", 64), cv2.CAP_PROP_FRAME_HEIGHT: ("height", 48),
             cv2.CAP_PROP_FPS: ("fps", 25.0), cv2.CAP_PROP_FRAME_COUNT: ("count", 0.0),
+            cv2.CAP_PROP_FOURCC: ("code", 0.0),
         }  # fmt: skip
         name, default = names[what]
         return self.properties.get(name, default)
@@ -174,7 +175,10 @@ def test_a_damaged_frame_ends_the_clip(fake):
 
 
 def test_not_one_frame(fake):
-    with fake([]) as reader, pytest.raises(VideoError, match=r"fake\.webm: no frame can be"):
+    with fake([]) as reader, pytest.raises(VideoError, match=r"no frame can be.*no known coding"):
+        list(reader.frames())
+    code = int.from_bytes(b"hvc1", "little")
+    with fake([], code=code) as reader, pytest.raises(VideoError, match="pictures are 'hvc1'"):
         list(reader.frames())
 
 
@@ -227,6 +231,14 @@ def test_broken_off(tmp_path):
     with ClipReader(path) as reader:
         assert reader.declared_frames == 20
         assert 5 <= len(list(reader.frames())) <= 12
+
+
+def test_a_coding_that_is_not_read_is_named(tmp_path):
+    """A whole clip whose pictures are said to be AV1, as screen recorders write them."""
+    path = write_clip(tmp_path / "a.mp4", [plain(100)] * 3)
+    path.write_bytes(path.read_bytes().replace(b"mp4v", b"av01").replace(b"esds", b"free"))
+    with pytest.raises(VideoError, match=r"AV1, which is not read here.*such as H\.264"):
+        read(path)
 
 
 @pytest.mark.parametrize(
