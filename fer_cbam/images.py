@@ -140,7 +140,7 @@ def _unidentified(file: Path | io.BytesIO) -> str:
     head = _read(file, 256)
     for offset, pattern, kind in _OTHER_FORMATS:
         if re.match(pattern, head[offset:], re.DOTALL):
-            return f"a {kind} file, which is not read; save it as JPEG or PNG"
+            return f"{kind}, which is not read here; save it as JPEG or PNG"
     return "not a picture, or damaged"
 
 

@@ -311,7 +311,7 @@ def test_a_sound_file_of_another_format_is_named(tmp_path, head, kind):
     path = tmp_path / "photo.jpg"
     path.write_bytes(head + b"\0" * 300)
     for source in (path, path.read_bytes()):
-        with pytest.raises(ImageError, match=f"a {kind} file, which is not read; save it as JPEG"):
+        with pytest.raises(ImageError, match=f": {kind}, which is not read here; save it as JPEG"):
             decode_image(source)
 
 
