@@ -92,34 +92,12 @@ def wheel(tmp_path_factory) -> Path:
 
 
 COUNTED = ("data", "browser")
-# Fixtures that take seconds and are the same for every module: who asks for one shares a worker.
-SHARED = ("chromium", "wheel", "real_fer2013")
 
 
-def worker_group(item: pytest.Item) -> str | None:
-    """What `pytest -n` keeps on one worker, so that a costly fixture is made once; None: nothing.
-
-    Those are the tests that share a fixture of `SHARED` or of their module's or package's scope.
-    """
-    asked = set(item.fixturenames)
-    for name in SHARED:
-        if name in asked:
-            return name
-    definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
-    scopes = {found[-1].scope for name, found in definitions.items() if name in asked}
-    return str(item.path) if scopes & {"module", "package"} else None
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out, the slow ones first, and note in reports what the summary counts."""
+    """Note in reports what the summary counts: their keywords also hold the folder `tests/data`."""
     for item in items:
-        if group := worker_group(item):
-            item.add_marker(pytest.mark.xdist_group(group))
-        # A report's keywords would not do: they also hold the folder `tests/data`.
         item.user_properties += [("marked", m) for m in COUNTED if item.get_closest_marker(m)]
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

@@ -200,6 +200,7 @@ WATCHED_IMPORT = """
 
 
 @pytest.mark.parametrize("prepare", ["", "import timm, torch"])
+@pytest.mark.slow
 def test_import_loads_nothing_heavy(tmp_path, prepare):
     # What torch and timm do when they are imported is theirs, so they are there already.
     result = python(WATCHED_IMPORT.format(prepare=prepare), tmp_path, HOME=str(tmp_path))
@@ -242,6 +243,7 @@ REGISTERED = """
 
 
 @pytest.mark.parametrize("orders", [ORDERS] if hasattr(os, "fork") else [(o,) for o in ORDERS])
+@pytest.mark.slow
 def test_models_are_registered_in_any_order_of_imports(tmp_path, orders):
     found = python(REGISTERED.format(orders=orders), tmp_path)
     assert found == [["fer_cbam_paper", []]] * len(orders)

@@ -74,6 +74,7 @@ def faces(tmp_path) -> Path:
     return noise_faces(tmp_path / "faces", LABEL_SETS["ckplus48"], 3)
 
 
+@pytest.mark.slow
 def test_push_pull_load_and_evaluate(python, server, faces, tmp_path):
     work = tmp_path / "work"
     work.mkdir()

@@ -136,7 +136,7 @@ def _change(copy: Path, name: str) -> str:
 def _python(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments], cwd=copy, check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},  # as many processes as cores
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTEST_ADDOPTS": "-n0"},  # mutmut forks itself
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 

@@ -80,6 +80,7 @@ def test_the_recogniser_gives_the_same_answer():
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_same_answers_on_fer2013(data_dir):
     """A quarter of PublicTest; `python -m benchmarks.agreement` goes through PrivateTest."""
     dataset = data.load(data_dir / "fer2013.csv.zip")

@@ -21,7 +21,7 @@ from tests.browser.conftest import (
 )
 from tests.conftest import files_under
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 EMOTIONS = ["anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"]
 

@@ -200,6 +200,7 @@ def test_folders_that_are_wrong(
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_real_file(real_fer2013: Dataset) -> None:
     """Counts as published; the first pixels and the last as they stand in the file."""
     splits = Counter(s.split for s in real_fer2013.samples)

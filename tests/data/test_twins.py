@@ -59,6 +59,7 @@ def test_a_twin_that_was_dropped_from_the_data_still_counts() -> None:
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_real_groups_and_what_is_left_to_train_on(real_fer2013: Dataset, data_dir) -> None:
     splits = Counter(sample.split for sample in real_fer2013.samples)
     assert [sample.split for sample in real_fer2013.samples] == [

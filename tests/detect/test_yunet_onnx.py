@@ -80,6 +80,7 @@ def test_another_model_file_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_same_faces_on_the_photographs(data_dir: Path):
     ours, theirs = OnnxYuNetDetector(), YuNetDetector()
     with (data_dir / "faces" / "photos.csv").open(encoding="utf-8") as file:

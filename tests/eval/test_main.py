@@ -28,6 +28,7 @@ def folder(tmp_path):
     return tmp_path / "faces"
 
 
+@pytest.mark.slow
 def test_weights_and_data_become_a_report(folder, save_weights, tmp_path, capsys, monkeypatch):
     for k in range(5):
         run = save_weights(

@@ -221,6 +221,7 @@ def test_an_error_of_the_api_is_a_sentence(running):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_video_through_gradio_client(running, data_dir):
     client = gradio_client.Client(running.url, verbose=False)
     clip = gradio_client.handle_file(data_dir / "faces" / "videos" / "single_face.mp4")
@@ -244,6 +245,7 @@ def test_the_same_photo_from_several_at_once(running):
     assert running.files() == []
 
 
+@pytest.mark.slow
 def test_a_program_that_asks_for_many_photos_at_once_gets_them_all(running):
     photo = decode_image(PHOTO)
     files = [from_data_url(jpeg_url(photo[40 - i : 200, 144 - i : 304]), 10**7) for i in range(24)]
@@ -256,6 +258,7 @@ def test_a_program_that_asks_for_many_photos_at_once_gets_them_all(running):
 # Hostile use.
 
 
+@pytest.mark.slow
 def test_an_upload_of_50_mb(running, monkeypatch):
     """As a question: refused unread. As a file of the API: refused, and deleted."""
     huge = base64.b64encode(bytes(50_000_000)).decode()
@@ -289,6 +292,7 @@ def bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + parts
 
 
+@pytest.mark.slow
 def test_a_decompression_bomb(running):
     data = bomb(20_000)  # 400 megapixels, 1.2 GB as RGB
     assert len(data) < 1_000_000
@@ -351,6 +355,7 @@ def test_a_clip_that_is_no_clip(running):
     assert running.files() == []
 
 
+@pytest.mark.slow
 def test_100_requests_at_once_and_a_live_visitor_goes_on(running):
     """Every one of the hundred has an answer, be it that the server is busy; meanwhile frames of
     somebody else are answered."""

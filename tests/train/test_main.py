@@ -99,6 +99,7 @@ def moved(folder: Path, to: Path) -> Path:
     return to.parent
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(whole_run, tiny_ckplus, tmp_path):
     recipe, reference = whole_run
     with socket.socket() as probe:

@@ -72,6 +72,7 @@ def kill_in(process: subprocess.Popen[str], history: Path, epochs: int) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_killed_it_gives_what_an_undisturbed_run_gives(recipe, tiny_ckplus, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     output = said_by(start(recipe, tiny_ckplus, whole))
