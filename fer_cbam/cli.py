@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     pull.add_argument("folder", metavar="DIR", type=Path)
     pull.set_defaults(run=run_pull)
     args = parser.parse_args(argv)
+    _print_any_name()
     try:
         return int(args.run(args))
     except (FerError, OSError) as error:
@@ -70,8 +72,15 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def _print_any_name() -> None:
+    """Let no file name end a run: what a terminal cannot show is printed as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def run_predict(args: argparse.Namespace) -> int:
-    """Answer each photo on stdout; say on stderr what could not be read."""
+    """Answer each photo on stdout; say on stderr what could not be read or written."""
     from fer_cbam.hub import DEFAULT_WEIGHTS
     from fer_cbam.recognizer import EmotionRecognizer
 
@@ -94,7 +103,12 @@ def run_predict(args: argparse.Namespace) -> int:
         if not args.json:
             print(as_text(photo, result.recognitions))
         if args.explain:
-            write_explanations(args.explain, _unused(photo.stem, names), photo, result.recognitions)
+            name = _unused(photo.stem, names)
+            try:
+                write_explanations(args.explain, name, photo, result.recognitions)
+            except (FerError, OSError) as error:
+                print(f"fer-cbam: no explanation: {_named(photo, error)}", file=sys.stderr)
+                status = 1
     return status
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +147,37 @@ def test_nowhere_to_write_explanations(weights, tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.startswith("fer-cbam: ")
     assert str(occupied) in captured.err
+
+
+def test_what_cannot_be_printed_or_written_costs_one_photo(weights, tmp_path, monkeypatch, capsys):
+    # Names that the output has no letters for, one that no file system takes, and explanations
+    # that would be written over a folder or under too long a name.
+    shutil.copy(ASTRONAUT, tmp_path / "写真.jpg")
+    shutil.copy(ASTRONAUT, tmp_path / f"{'x' * 240}.jpg")
+    shutil.copy(ASTRONAUT, tmp_path / "last.jpg")
+    (tmp_path / "out" / "写真.face1.gradcam.png").mkdir(parents=True)
+    names = ["写真.jpg", "latin\udce9.jpg", f"{'y' * 300}.jpg", f"{'x' * 240}.jpg", "last.jpg"]
+    out, err = (TextIOWrapper(BytesIO(), "cp1252", "strict") for _ in range(2))
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    monkeypatch.chdir(tmp_path)
+    status = cli.main(["predict", "--weights", str(weights), "--explain", "out", *names])
+    said, failed = ([line for line in _text(s).splitlines() if line] for s in (out, err))
+    assert status == 1
+    assert [line for line in said if "1 face" in line] == [
+        "\\u5199\\u771f.jpg: 1 face", f"{'x' * 240}.jpg: 1 face", "last.jpg: 1 face"
+    ]  # fmt: skip
+    assert len(failed) == 4
+    assert "no explanation: " in failed[0] and "\\u5199\\u771f" in failed[0]
+    assert "latin\\udce9.jpg" in failed[1]
+    assert "yyy.jpg" in failed[2]
+    assert "no explanation: " in failed[3]
+    assert (tmp_path / "out" / "last.face1.gradcam.png").is_file()
+
+
+def _text(stream: TextIOWrapper) -> str:
+    stream.flush()
+    return stream.buffer.getvalue().decode("cp1252")
 
 
 def test_unknown_weights(tmp_path, capsys):
