@@ -12,7 +12,7 @@ from fer_cbam.types import Face
 
 SMALL = 40  # pixels of a face's longer side; below, it has fewer than the network's input
 DARK = 40  # of 255: median brightness of the face
-SIDE_VIEW = 0.32  # see turn(); about 38 degrees
+SIDE_VIEW = 0.32  # see nose_offset(); about 38 degrees
 
 
 def cautions(image: np.ndarray, face: Face) -> tuple[str, ...]:
@@ -25,7 +25,7 @@ def cautions(image: np.ndarray, face: Face) -> tuple[str, ...]:
         found.append("small")
     if brightness(image, face) < DARK:
         found.append("dark")
-    if turn(face) > SIDE_VIEW:
+    if nose_offset(face) > SIDE_VIEW:
         found.append("side")
     return tuple(found)
 
@@ -43,7 +43,7 @@ def brightness(image: np.ndarray, face: Face) -> float:
     return float(np.median(region @ np.array([0.299, 0.587, 0.114])))
 
 
-def turn(face: Face) -> float:
+def nose_offset(face: Face) -> float:
     """How far the head is turned: the nose's distance from the middle of the eyes, along their line
     and in distances between them.
 

@@ -83,10 +83,10 @@ def _face_coordinates(landmarks: np.ndarray, side: int) -> tuple[np.ndarray, np.
 
 def landmarks_in_crop(recognition: Recognition) -> np.ndarray:
     """The landmarks of a face in pixels of its crop, ``(5, 2)``."""
-    return to_crop(recognition.face, recognition.affine)
+    return landmarks_to_crop(recognition.face, recognition.affine)
 
 
-def to_crop(face: Face, affine: np.ndarray) -> np.ndarray:
+def landmarks_to_crop(face: Face, affine: np.ndarray) -> np.ndarray:
     """The landmarks of a face through the inverse of a crop's affine, ``(5, 2)``."""
     points = np.asarray(face.landmarks, np.float64) - affine[:, 2]
     in_crop: np.ndarray = points @ np.linalg.inv(affine[:, :2]).T

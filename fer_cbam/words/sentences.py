@@ -21,9 +21,9 @@ CAUTIONS = {
 }
 PLURAL = {"brows", "eyes", "cheeks", "surroundings"}
 NAMES = {"surroundings": "surroundings of the face"}
-ENOUGH = 0.75  # regions are named until they hold this share of the evidence
-WORTH_NAMING = 0.1  # but none with less than this
-MOST_NAMED = 3
+SHARE_NAMED = 0.75  # regions are named until they hold this share of the evidence
+LEAST_SHARE = 0.1  # but none with less than this
+MAX_NAMED = 3
 
 
 def explanation(prediction: Prediction, label: str, shares: Mapping[str, float]) -> str:
@@ -46,7 +46,7 @@ def explanation(prediction: Prediction, label: str, shares: Mapping[str, float])
         carried = f"No region of the face stands out for {label}"
     else:
         carried = f"{_capital(regions_in_words(shares))} carried the decision for {label}"
-    return f"{carried}; {sureness(prediction)}{second_choice(prediction)}."
+    return f"{carried}; {confidence_in_words(prediction)}{second_choice(prediction)}."
 
 
 def regions_in_words(shares: Mapping[str, float]) -> str:
@@ -61,8 +61,8 @@ def regions_in_words(shares: Mapping[str, float]) -> str:
 def _named(shares: Mapping[str, float]) -> list[tuple[str, float]]:
     ranked = sorted(shares.items(), key=lambda item: -item[1])
     named = ranked[:1]
-    for name, share in ranked[1:MOST_NAMED]:
-        if sum(value for _, value in named) >= ENOUGH or share < WORTH_NAMING:
+    for name, share in ranked[1:MAX_NAMED]:
+        if sum(value for _, value in named) >= SHARE_NAMED or share < LEAST_SHARE:
             break
         named.append((name, share))
     return named
@@ -73,7 +73,7 @@ def _is_singular(shares: Mapping[str, float]) -> bool:
     return len(named) == 1 and named[0][0] not in PLURAL
 
 
-def sureness(prediction: Prediction) -> str:
+def confidence_in_words(prediction: Prediction) -> str:
     """``the model is very sure (97 %)``; words for the probability, which is not the chance of
     being right."""
     chance = percent(prediction.confidence)

@@ -24,7 +24,7 @@ from tests.conftest import files_under
 
 ROOT = Path(__file__).parents[2]
 ASTRONAUT = ROOT / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
-START_SECONDS = 180  # torch and gradio load slowly on a busy machine
+START_SECONDS = 300  # torch and gradio load slowly on a busy machine
 
 
 def chromium_path() -> str | None:

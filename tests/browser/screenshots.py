@@ -26,7 +26,10 @@ from tests.browser.conftest import (
     write_mjpeg,
 )
 
-DESKTOP, PHONE = {"width": 940, "height": 740}, {"width": 390, "height": 844}
+README, DESKTOP, PHONE = (
+    {"width": width, "height": height} for width, height in ((940, 740), (1280, 800), (390, 844))
+)
+PATIENCE = 180_000  # ms: the machine may be busy
 
 
 def show_webcam(page) -> None:
@@ -60,12 +63,11 @@ def write_clip(path: Path, fps: int = 15) -> Path:
 
 
 def shoot(
-    browser: Browser, address: str, show: Callable[[Page], None], file: Path, phone: bool,
-    dark: bool,
+    browser: Browser, address: str, show: Callable[[Page], None], file: Path, size: dict,
+    light: str = "light",
 ) -> None:  # fmt: skip
-    page = browser.new_page(
-        viewport=PHONE if phone else DESKTOP, color_scheme="dark" if dark else "light"
-    )
+    page = browser.new_page(viewport=size, color_scheme=light)
+    page.set_default_timeout(PATIENCE)
     page.goto(address)
     wait_for_part(page, ".fer-header")
     wait_for_part(page, ".fer-webcam")
@@ -96,13 +98,12 @@ def main() -> None:
         }
         with running_app(args.weights, temporary) as address:
             browser = launch_browser(playwright, camera)
-            shoot(browser, address, show_photo, args.out / "app.png", phone=False, dark=False)
+            shoot(browser, address, show_photo, args.out / "app.png", README)
             for scene, show in scenes.items() if args.all else ():
-                for phone in (False, True):
-                    for dark in (False, True):
-                        width, light = "phone" if phone else "desktop", "dark" if dark else "light"
+                for width, size in (("desktop", DESKTOP), ("phone", PHONE)):
+                    for light in ("light", "dark"):
                         file = args.out / f"{scene}-{width}-{light}.png"
-                        shoot(browser, address, show, file, phone, dark)
+                        shoot(browser, address, show, file, size, light)
             browser.close()
 
 

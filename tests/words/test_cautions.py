@@ -10,7 +10,7 @@ import pytest
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.images import decode_image
 from fer_cbam.types import Face
-from fer_cbam.words.cautions import DARK, SIDE_VIEW, brightness, cautions, turn
+from fer_cbam.words.cautions import DARK, SIDE_VIEW, brightness, cautions, nose_offset
 
 FRONT = np.array([[30, 40], [70, 40], [50, 60], [35, 78], [65, 78]], np.float32)
 
@@ -53,15 +53,15 @@ def test_turn_is_measured_along_the_eyes(angle):
     moved = FRONT.copy()
     moved[2, 0] += 10
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    assert turn(face(moved @ rotation.T)) == pytest.approx(0.25)
-    assert turn(face(FRONT)) == 0
+    assert nose_offset(face(moved @ rotation.T)) == pytest.approx(0.25)
+    assert nose_offset(face(FRONT)) == 0
 
 
 def test_side_view():
     moved = FRONT.copy()
     moved[2, 0] = 50 + 40 * (SIDE_VIEW + 0.01)
     assert cautions(grey(120), face(moved)) == ("side",)
-    assert turn(face(np.zeros((5, 2)))) == float("inf")
+    assert nose_offset(face(np.zeros((5, 2)))) == float("inf")
 
 
 def test_all_at_once_in_their_order():

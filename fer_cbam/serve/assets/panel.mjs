@@ -12,15 +12,15 @@ export async function makePanel(face, number, count, colors) {
   panel.dataset.face = number;
   const title = `${count > 1 ? `Face ${number + 1} of ${count}: ` : ""}${face.caption}`;
   const words = make("p");
-  const spoken = make("div", "fer-words");
-  spoken.setAttribute("aria-live", "polite");
-  spoken.append(words);
+  const sentence = make("div", "fer-words");
+  sentence.setAttribute("aria-live", "polite");
+  sentence.append(words);
   const views = await makeViews(face);
   const [row, bars] = [make("div", "fer-views"), makeBars(face.probs, colors)];
   row.append(...views.map((view) => view.element));
   panel.append(
     make("h3", "", title),
-    spoken,
+    sentence,
     ...face.cautions.map((caution) => make("p", "fer-note", caution)),
     row,
     makeScale(),

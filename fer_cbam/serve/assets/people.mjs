@@ -59,8 +59,8 @@ export class People {
       row.append(bars.get(label));
       list.append(row);
     }
-    const spoken = `Shares of the expressions over the last ${HISTORY} seconds`;
-    const timeline = makeTimeline("fer-timeline", spoken);
+    const described = `Shares of the expressions over the last ${HISTORY} seconds`;
+    const timeline = makeTimeline("fer-timeline", described);
     const axis = make("p", "fer-axis");
     axis.append(make("span", "", `${HISTORY} s ago`), make("span", "", "now"));
     const [body, past] = [make("div", "fer-now"), make("div", "fer-past")];

@@ -1,0 +1,140 @@
+"""The moving picture of the README, by hand: ``python -m tests.browser.record [--out FILE]``.
+
+It shows the example photograph (NASA, public domain) before a camera that comes closer and turns.
+The page is given one frame at a time and photographed when it has answered, so that the picture
+looks the same from any machine. The speed is left out of it for that reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import io
+import math
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from fer_cbam.hub import DEFAULT_WEIGHTS
+from tests.browser.conftest import (
+    ASTRONAUT,
+    ROOT,
+    astronaut_frames,
+    launch_browser,
+    running_app,
+    wait_for_part,
+    write_mjpeg,
+)
+
+PATIENCE = 180_000  # ms: the machine may be busy
+SIZE = {"width": 800, "height": 600}
+FPS = 8
+STEPS = 40  # five seconds
+MAX_BYTES = 600_000
+FACE = (224.0, 150.0)  # its middle in the photograph, 512x512
+
+# A camera that shows what `showFrame` draws, and nothing else.
+CAMERA = """
+const canvas = document.createElement("canvas");
+[canvas.width, canvas.height] = [640, 480];
+const pen = canvas.getContext("2d");
+let track = null;
+navigator.mediaDevices.getUserMedia = async () => {
+  const stream = canvas.captureStream(0);
+  [track] = stream.getVideoTracks();
+  return stream;
+};
+window.showFrame = async (url) => {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  pen.drawImage(image, 0, 0);
+  track?.requestFrame();
+};
+"""
+
+
+def camera_frames() -> Iterator[np.ndarray]:
+    """640x480 BGR: the photograph, closer and farther, turned a little from side to side. The last
+    frame is followed by the first."""
+    photo = cv2.imread(str(ASTRONAUT))
+    for step in range(STEPS):
+        phase = 2 * math.pi * step / STEPS
+        zoom = 1.75 - 0.25 * math.cos(phase)
+        matrix = cv2.getRotationMatrix2D(FACE, 6 * math.sin(phase), zoom)
+        matrix[:, 2] += (320 + 30 * math.sin(phase) - FACE[0], 225 - FACE[1])
+        yield cv2.warpAffine(
+            photo, matrix, (640, 480), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+        )
+
+
+def show(page: Page, frame: np.ndarray) -> None:
+    """Show a frame to the page and wait until it has been answered."""
+    shown = int(page.get_attribute(".fer-webcam", "data-frames") or 0)
+    encoded = base64.b64encode(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+    page.evaluate("url => showFrame(url)", f"data:image/jpeg;base64,{encoded.decode()}")
+    page.wait_for_function(
+        "n => Number(document.querySelector('.fer-webcam').dataset.frames) > n", arg=shown
+    )
+
+
+def pictures(page: Page) -> Iterator[Image.Image]:
+    """What the page shows while a visitor looks at Grad-CAM, then at attention, then asks about
+    another expression."""
+    page.add_style_tag(content=".fer-rate { display: none } html { scrollbar-width: none }")
+    page.get_by_role("button", name="Start camera").click()
+    page.wait_for_selector('.fer-webcam[data-state="live"]')
+    frames = list(camera_frames())
+    for frame in frames[-3:]:  # until the page is as it stays
+        show(page, frame)
+    for step, frame in enumerate(frames):
+        if step == STEPS // 3:
+            page.get_by_text("Attention", exact=True).click()
+        if step == 2 * STEPS // 3:
+            page.get_by_text("Grad-CAM", exact=True).click()
+            page.locator('.fer-cards .fer-bar[data-emotion="surprise"]').click()
+        show(page, frame)
+        yield Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+
+
+def write(images: list[Image.Image], path: Path) -> None:
+    """An animated WebP of at most ``MAX_BYTES``, as good as fits."""
+    for quality in range(85, 20, -5):
+        images[0].save(
+            path, save_all=True, append_images=images[1:], duration=1000 // FPS, loop=0,
+            quality=quality, method=4,
+        )  # fmt: skip
+        if path.stat().st_size <= MAX_BYTES:
+            print(f"{path}: {path.stat().st_size} bytes, quality {quality}")
+            return
+    raise SystemExit(f"{path}: got {path.stat().st_size} bytes; expected at most {MAX_BYTES}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The moving picture of the README.")
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "live.webp")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        temporary = Path(folder) / "app"
+        temporary.mkdir()
+        camera = write_mjpeg(Path(folder) / "camera.mjpeg", astronaut_frames(1))
+        with running_app(args.weights, temporary) as address:
+            browser = launch_browser(playwright, camera)
+            page = browser.new_page(viewport=SIZE)
+            page.set_default_timeout(PATIENCE)
+            page.add_init_script(CAMERA)
+            page.goto(address)
+            wait_for_part(page, ".fer-webcam")
+            images = list(pictures(page))
+            browser.close()
+    write(images, args.out)
+
+
+if __name__ == "__main__":
+    main()
