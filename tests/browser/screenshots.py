@@ -1,7 +1,7 @@
 """Screenshots of the app, by hand: ``python -m tests.browser.screenshots [--all] [--out DIR]``.
 
 Everything shows the example photograph (NASA, public domain), also camera and clip, so that any of
-them may be published. README shows ``app.png``, the photo tab.
+them may be published. The docs show ``app.png``, the photo tab.
 """
 
 from __future__ import annotations
