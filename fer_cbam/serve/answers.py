@@ -28,6 +28,7 @@ MAX_PHOTO_BYTES = 25_000_000
 PHOTO_SIDE = 1280  # longest side of the photo as shown
 MAPS = ("gradcam", "spatial_attention")
 TOP = "top"  # explains of each face the label it resembles most
+MISSED_FRAMES = 2.5  # that a face may be missed for, however slowly they come
 MAX_FACES = 12  # explained in one picture; of a crowd the largest
 
 Answer = dict[str, Any]
@@ -37,17 +38,18 @@ def answer_frame(recognizer: EmotionRecognizer, detector: FaceDetector, question
     """One webcam frame: who is in it, what each resembles, smoothed over time, and why.
 
     question: ``image`` (data URL), ``time`` (seconds, any even clock), ``memory`` (from the last
-    answer, None at first), ``map`` (``"gradcam"`` or ``"spatial_attention"``), ``label`` (what the
-    Grad-CAM explains: a label, or ``"top"`` for the one that is shown at each face). Each face has
-    a ``layer``: a PNG to lay over the frame by ``transform``, None where the weights have no such
-    map.
+    answer, None at first), ``last`` (the time of that frame, None at first), ``map`` (``"gradcam"``
+    or ``"spatial_attention"``), ``label`` (what the Grad-CAM explains: a label, or ``"top"`` for
+    the one that is shown at each face). Each face has a ``layer``: a PNG to lay over the frame by
+    ``transform``, None where the weights have no such map.
     """
     try:
         question = _as_dict(question)
         data = from_data_url(question.get("image"), MAX_FRAME_BYTES)
-        time = question.get("time")
-        if not tracks.is_number(time):
-            raise FerError(f"time: got {time!r}; expected seconds")
+        time, last = question.get("time"), question.get("last")
+        for seconds in (time, time if last is None else last):
+            if not tracks.is_number(seconds):
+                raise FerError(f"time: got {seconds!r}; expected seconds")
         kind, label = _asked_map(question, recognizer)
         memory = tracks.from_json(question.get("memory"))
         image = decode_image(data, MAX_FRAME_PIXELS)
@@ -55,7 +57,11 @@ def answer_frame(recognizer: EmotionRecognizer, detector: FaceDetector, question
         return _failed(f"The camera's picture cannot be read: {error}")
     faces = detector.detect(image)[:MAX_FACES]
     recognitions = recognizer.recognize(image, faces)
-    tracked, memory = tracks.follow(memory, recognitions, float(time), recognizer.uncertain_below)
+    # Where frames come seldom, a face that is missing for one of them has not left.
+    patience = max(tracks.FORGET_AFTER, MISSED_FRAMES * (time - (time if last is None else last)))
+    tracked, memory = tracks.follow(
+        memory, recognitions, float(time), recognizer.uncertain_below, forget_after=patience
+    )
     kinds = [cautions(image, item.recognition.face) for item in tracked]
     largest = tracked[0].recognition.prediction if tracked else None
     return {

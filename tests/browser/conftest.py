@@ -111,6 +111,15 @@ def launch_browser(playwright, camera: Path):
     return playwright.chromium.launch(executable_path=chromium_path(), args=arguments)
 
 
+def uploads_under(temporary: Path) -> list[Path]:
+    """What a running app holds of its visitors: no lock of its own, no cache of matplotlib's."""
+    return [
+        path
+        for path in files_under(temporary)
+        if path.parent.name != "uploads" and path.name != "lock"
+    ]
+
+
 def wait_for_part(page, selector: str) -> None:
     """Until a part of the page is there, with its module."""
     page.wait_for_selector(selector)

@@ -16,10 +16,10 @@ from tests.browser.conftest import (
     astronaut_frames,
     launch_browser,
     open_tab,
+    uploads_under,
     video_frames,
     write_mjpeg,
 )
-from tests.conftest import files_under
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -167,7 +167,7 @@ def test_example_photo_is_answered_with_a_face_bars_and_maps(browser, open_page,
     y = photo["y"] + photo["height"] * 115 / 512
     assert button["x"] < x < button["x"] + button["width"]
     assert button["y"] < y < button["y"] + button["height"]
-    assert files_under(temporary) == []
+    assert uploads_under(temporary) == []
 
 
 def test_overlay_slider_and_downloads(browser, open_page, tmp_path):
@@ -326,7 +326,7 @@ def test_a_clip_is_read_shown_and_downloaded(browser, open_page, temporary, tmp_
     with ClipReader(download.value.path()) as reader:
         assert sum(1 for _ in reader.frames()) == 18
     deadline = time.monotonic() + 10
-    while (left := files_under(temporary)) and time.monotonic() < deadline:
+    while (left := uploads_under(temporary)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == [], "the clip or its answers are still on the server"
     broken = {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"no clip"}

@@ -43,14 +43,27 @@ test("a card stays while its face is gone for a moment, and goes after four seco
   assert.equal(first.querySelector(".fer-who").textContent, "Face 1");
   people.show([face(2, 0.25)], 1.5, null);
   assert.ok(!first.classList.contains("fer-away"));
-  people.show([face(2, 0.25)], 2.5, null);
+  people.show([face(2, 0.25)], 2, null);
+  people.show([face(2, 0.25)], 2.3, null);
   assert.ok(first.classList.contains("fer-away"));
-  people.show([face(1, 0.75), face(2, 0.25)], 3, null);
+  people.show([face(1, 0.75), face(2, 0.25)], 2.6, null);
   assert.ok(!first.classList.contains("fer-away"));
   assert.equal(cards.children[0], first);
-  people.show([face(2, 0.25)], 7.5, null);
+  for (const time of [3.5, 4.5, 5.5, 6.5, 7]) people.show([face(2, 0.25)], time, null);
   assert.equal(cards.children.length, 1);
   assert.equal(cards.children[0].querySelector(".fer-who").textContent, "Your expression");
+});
+
+test("where frames come seldom, a face is not away before two of them", () => {
+  const cards = element();
+  const people = new People(cards, COLORS);
+  for (const time of [0, 3, 6]) people.show([face(1, 0.75), face(2, 0.25)], time, null);
+  assert.equal(cards.children[0].all("polygon").length, 2); // one stretch, two labels
+  people.show([face(2, 0.25)], 9, null);
+  people.show([face(2, 0.25)], 12, null);
+  assert.ok(!cards.children[0].classList.contains("fer-away"));
+  people.show([face(2, 0.25)], 15, null);
+  assert.equal(cards.children.length, 1);
 });
 
 test("of a crowd three have a card", () => {

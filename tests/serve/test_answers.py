@@ -81,6 +81,14 @@ def test_frames_are_smoothed_with_the_memory_they_bring(recognizer, detector):
     assert answers.answer_frame(recognizer, detector, frame()) == first
 
 
+def test_a_face_keeps_its_number_where_frames_come_seldom(recognizer, detector):
+    memory = answers.answer_frame(recognizer, detector, frame())["memory"]
+    for last, track in ((1.0, 1), (5.9, 2)):  # the frame before; or the last of many without it
+        later = frame(memory=memory, time=6.0, last=last)
+        (face,) = answers.answer_frame(recognizer, detector, later)["faces"]
+        assert face["track"] == track
+
+
 def test_a_frame_without_a_face(recognizer):
     answer = answers.answer_frame(recognizer, NoFaces(), frame())
     assert answer["message"].startswith("No face in view.") and not answer["failed"]
@@ -106,6 +114,7 @@ def test_what_to_be_careful_about_is_said_of_a_frame(recognizer, detector):
         frame(memory={"faces": [{"box": [0, 0, 1, 1]}], "next_track": 2}),
         frame(time="soon"),
         frame(time=float("nan")),
+        frame(last="now"),
         frame(map="everything"),
         frame(map=["gradcam"]),
         frame(label="boredom"),

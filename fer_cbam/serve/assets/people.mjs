@@ -6,12 +6,14 @@ import { WIDTH, drawTimeline, makeTimeline } from "./timeline.mjs";
 
 const HISTORY = 30; // seconds of the timeline
 const TICK = 0.1; // seconds between two points of the timeline
-const GAP = 1; // seconds without a face after which its timeline is interrupted
+const GAP = 1; // seconds without a face after which its timeline is interrupted,
+const MISSED_FRAMES = 2.5; // or so many frames, where they come seldom
 const STAYS = 4; // seconds that a card stays after its face was last seen
 const MOST_CARDS = 3;
 
 export class People {
   #people = new Map(); // track -> card and history
+  #last = null; // seconds; when faces were shown before
 
   // cards: the element they are put into. colors: label -> CSS colour, in the order of the bars.
   constructor(cards, colors) {
@@ -22,6 +24,8 @@ export class People {
 
   // now: seconds. explained: the label that is explained, of all faces; null: of each its own.
   show(faces, now, explained) {
+    const gap = Math.max(GAP, MISSED_FRAMES * (now - (this.#last ?? now)));
+    this.#last = now;
     for (const face of faces.slice(0, MOST_CARDS)) {
       if (!this.#people.has(face.track)) this.#people.set(face.track, this.#makeCard());
       const person = this.#people.get(face.track);
@@ -31,14 +35,14 @@ export class People {
     }
     for (const [track, person] of this.#people) {
       const gone = now - person.seen;
-      person.card.classList.toggle("fer-away", gone > GAP);
-      if (gone > STAYS) {
+      person.card.classList.toggle("fer-away", gone > gap);
+      if (gone > Math.max(STAYS, gap)) {
         person.card.remove();
         this.#people.delete(track);
       } else if (now - person.drawn >= TICK) {
         person.drawn = now;
         const across = (time) => WIDTH * (1 - (now - time) / HISTORY);
-        drawTimeline(person.timeline, person.history, this.colors, across, GAP);
+        drawTimeline(person.timeline, person.history, this.colors, across, gap);
       }
     }
     const people = [...this.#people.values()];

@@ -26,6 +26,7 @@ export function start({ element, props, server }) {
   let pace = new Pace();
   let stream = null;
   let memory = null; // what the server wants to remember of the faces, from one frame to the next
+  let last = null; // seconds; when the frame was taken that memory comes from
   let fresh = false; // the camera has shown a frame since the last one was sent
   let label = null; // the expression that is explained; null: of each face the one it resembles
 
@@ -72,7 +73,7 @@ export function start({ element, props, server }) {
   }
 
   function forget() {
-    memory = null;
+    [memory, last] = [null, null];
     people = new People(find(".fer-cards"), colors);
     pick(null);
   }
@@ -123,14 +124,14 @@ export function start({ element, props, server }) {
     drawCamera(video, stream, frame, LONGEST);
     const asked = { ...asker(), map: pickedMap(), label: label ?? "top" };
     const image = frame.toDataURL("image/jpeg", 0.85);
-    const answer = await server.frame({ ...asked, image, time: taken / 1000, memory });
+    const answer = await server.frame({ ...asked, image, time: taken / 1000, memory, last });
     if (answer.stale) return;
     const faces = answer.faces ?? [];
     const layers = await Promise.all(faces.map(({ layer }) => layer && loadImage(layer)));
     if (stream !== source || asked.weights !== asker().weights || !pace.replaces(taken)) return;
     say(element, answer.message, answer.failed);
     if (answer.failed) return pace.wait(performance.now(), 500);
-    memory = answer.memory;
+    [memory, last] = [answer.memory, taken / 1000];
     draw(frame, faces, layers);
     people.show(faces, taken / 1000, asked.label === "top" ? null : asked.label);
     pace.shown(taken, performance.now());
