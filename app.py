@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 import cv2
 
 from fer_cbam.backends.base import BACKENDS
+from fer_cbam.backends.open import default_backend
 from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
 from fer_cbam.hub import DEFAULT_WEIGHTS
@@ -142,7 +143,7 @@ def about_tab(server: Server, tab: gr.Tab) -> None:
 
 
 def endpoints(server: Server) -> None:
-    """What programs may call: named, typed, described; see README."""
+    """What programs may call: named, typed, described; see docs/app.md."""
 
     async def photo(image: gr.FileData, weights: str = "") -> dict:
         """Recognise the facial expressions in a photo and say which regions of each face spoke for
@@ -262,8 +263,9 @@ def serve(recognizers: RecognizerCache, folder: Path, args: argparse.Namespace) 
     """Until a key or a signal ends it. folder: for uploads, gradio's cache and matplotlib's."""
     os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
     os.environ.setdefault("MPLCONFIGDIR", str(folder))  # gradio loads it where it is installed
-    live = face_detector(args.backend or "torch", max_side=LIVE_SIDE)
-    clip = face_detector(args.backend or "torch", max_side=SEARCH_SIDE)
+    backend = args.backend or default_backend()
+    live = face_detector(backend, max_side=LIVE_SIDE)
+    clip = face_detector(backend, max_side=SEARCH_SIDE)
     blocks = build(Server(recognizers, folder, live, clip))
     # gradio asks its own page once; a public link is asked for elsewhere.
     own = ("localhost", "127.0.0.1", "::1", args.host) if args.share else ()

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         evaluation = evaluate(members, dataset, args.protocol, args.option, args.name)
         write(evaluation, args.out, provenance("eval", arguments), args.backend)
         draw(evaluation, args.figures_to or args.out, args.figures)
-    except FerError as error:
+    except (FerError, OSError) as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     print_summary(evaluation.result)
 

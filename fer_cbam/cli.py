@@ -87,7 +87,7 @@ def run_predict(args: argparse.Namespace) -> int:
     if args.explain:
         args.explain.mkdir(parents=True, exist_ok=True)
     recognizer = EmotionRecognizer.from_pretrained(
-        args.weights or DEFAULT_WEIGHTS, backend=args.backend
+        DEFAULT_WEIGHTS if args.weights is None else args.weights, backend=args.backend
     )
     status = 0
     names: set[str] = set()

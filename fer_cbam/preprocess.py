@@ -93,8 +93,10 @@ class Preprocess:
         """Crops, each uint8 ``(h, w)`` grey or ``(h, w, 3)`` RGB -> float32 ``(B, C, H, W)``.
 
         Raises:
-            ImageError: a crop of another shape or dtype.
+            ImageError: a crop of another shape or dtype, or one crop in place of several.
         """
+        if isinstance(crops, np.ndarray) and crops.ndim == 3 and crops.shape[2] == 3:
+            raise ImageError(f"crops: got one of shape {crops.shape}; expected a list of crops")
         channels, height, width = self.input_size
         batch = np.empty((len(crops), height, width, channels), np.uint8)
         for row, crop in zip(batch, crops, strict=True):

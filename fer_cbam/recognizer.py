@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +96,23 @@ class EmotionRecognizer:
     ) -> Iterator[ImageResult]:
         """Recognise the faces of many images, one result an image, in order, as they are ready.
 
-        images: a list or an iterator, of whatever a single call takes. batch_size: how many faces,
+        images: a list, an iterator or an array ``(N, H, W, 3)``, of whatever a single call takes.
+        batch_size: how many faces,
         of different images, are gathered before the network is asked, which then answers them at
         once; no more images than that are read ahead, and of each only its crops are kept. With 1
         each image is answered as soon as it is read. An image that fails, for whatever reason,
         gives a result with an error, and the others go on.
+
+        Raises:
+            TypeError: one image in place of several.
         """
+        if isinstance(images, str | bytes | PathLike) or getattr(images, "ndim", 4) < 4:
+            raise TypeError(f"images: got one {type(images).__name__}; expected a list of images")
+        return self._recognize_each(images, batch_size, explain)
+
+    def _recognize_each(
+        self, images: Iterable[Any], batch_size: int, explain: bool
+    ) -> Iterator[ImageResult]:
         waiting: list[tuple[int, list[AlignedFace] | Exception]] = []
         count = 0
         for index, image in enumerate(images):

@@ -112,6 +112,12 @@ def config(**changes) -> dict:
     return {"pretrained_cfg": {**cfg, **changes}, **root}
 
 
+def test_one_crop_in_place_of_several_is_named():
+    with pytest.raises(ImageError, match=r"crops: got one of shape .*; expected a list of crops"):
+        Preprocess()(np.zeros((48, 48, 3), np.uint8))
+    assert Preprocess()(np.zeros((2, 48, 48), np.uint8)).shape == (2, 1, 48, 48)
+
+
 def test_from_config_reads_everything():
     read = Preprocess.from_config(
         config(landmarks=[list(p) for p in TEMPLATE], crop_from_box=[1.1, 0, -0.04])

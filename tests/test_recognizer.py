@@ -367,3 +367,9 @@ class Broken:
 def test_a_detector_that_fails_does_not_read_as_no_face(weights, photo):
     with pytest.raises(RuntimeError, match="on fire"):
         EmotionRecognizer.from_pretrained(weights, Broken())(photo)
+
+
+@pytest.mark.parametrize("one", ["a.jpg", b"", Path("a.jpg"), np.zeros((9, 9, 3), np.uint8)])
+def test_one_image_in_place_of_many_is_named(recognizer, one):
+    with pytest.raises(TypeError, match=r"images: got one .*; expected a list of images"):
+        recognizer.recognize_many(one)

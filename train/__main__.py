@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
             folder = args.out / split.name
             training = Training(recipe, source, split, args.protocol, folder, args.out, device)
             train_split(training, args.resume)
-    except FerError as error:
+    except (FerError, OSError) as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     finally:
         distributed.stop()

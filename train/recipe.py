@@ -8,6 +8,7 @@ one. ``train/recipes/<arch>.<tag>.yaml`` makes the embedded weights of that name
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,10 @@ class Augment:
     erasing: float = 0.0
     detected: float = 0.0
 
+    def __post_init__(self) -> None:
+        _within(self, 0, 1, "zoom", "flip", "contrast", "blur", "camera", "erasing", "detected")
+        _within(self, 0, math.inf, "degrees", "shift", "brightness", "gamma", "noise")
+
 
 @dataclass(frozen=True)
 class Head:
@@ -64,6 +69,10 @@ class Head:
     labels: str
     weight: float = 1.0
     label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        _within(self, 0, math.inf, "weight")
+        _within(self, 0, 1, "label_smoothing")
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,8 @@ class Stage:
         _check("keep", self.keep, ("best", "last"))
         _check("optimizer", self.optimizer, ("adam", "adamw", "sgd"))
         _check("schedule", self.schedule, ("plateau", "onecycle", "constant"))
+        _within(self, 0, math.inf, "lr", "weight_decay", "mixup", "early_stopping")
+        _within(self, 0, 1, "ema")
         if self.validation == 0 and (self.schedule == "plateau" or self.early_stopping):
             raise RecipeError(
                 "validation: 0 with a plateau schedule or early stopping; expected a share above 0"
@@ -145,19 +156,19 @@ class Release:
     calibrate: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.balance <= 1:
-            raise RecipeError(f"balance: {self.balance}; expected a number in [0, 1]")
+        _within(self, 0, 1, "balance")
         if not 4 <= self.mantissa <= 10:
             raise RecipeError(f"mantissa: {self.mantissa}; expected 4 to 10 bits")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a file says. name: the file's. data: name of the data set,
-    empty for any. protocol, split: what of it
-    is trained on, see :mod:`fer_cbam.data.protocols`. heads: label sets learnt together, empty for
-    the data set's own. trained_as: the recipe whose training this one releases, its own name where
-    there is no other.
+    """What a file says.
+
+    name: the file's. data: name of the data set, empty for any. protocol, split: what of it
+    ``train.reproduce`` trains on, see :mod:`fer_cbam.data.protocols`. heads: label sets learnt
+    together, empty for the data set's own. trained_as: the recipe whose training this one releases,
+    its own name where there is no other.
     """
 
     name: str
@@ -179,6 +190,13 @@ class Recipe:
 def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise RecipeError(f"{name}: {value!r}; expected one of {', '.join(allowed)}")
+
+
+def _within(item: object, low: float, high: float, *names: str) -> None:
+    for name in names:
+        value = getattr(item, name)
+        if not low <= value <= high:
+            raise RecipeError(f"{name}: {value}; expected a number in [{low}, {high}]")
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,7 +244,7 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such recipe; expected a YAML file, or one of "
                           f"{', '.join(shipped_recipes())}") from None  # fmt: skip
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RecipeError(f"{path}: not a readable YAML file ({error})") from error
     if not isinstance(content, dict):
         raise RecipeError(f"{path}: expected keys and values")
@@ -237,7 +255,7 @@ def _changed(content: Mapping[str, Any], setting: str) -> dict[str, Any]:
     """The content of a recipe with one change, ``key=value``."""
     key, equals, text = setting.partition("=")
     *parents, last = key.split(".")
-    stages = [dict(stage) for stage in content.get("stages") or [{}]]
+    stages = _several(content, "stages") or [{}]
     names = [stage.get("name", Stage.name) for stage in stages]
     chosen = [parents.pop(0)] if parents and parents[0] in names else names
     try:
@@ -264,11 +282,20 @@ def parse_recipe(name: str, content: Mapping[str, Any]) -> Recipe:
     own = {field.name for field in dataclasses.fields(Recipe)}
     common = {key: value for key, value in content.items() if key not in own}
     of_recipe = {key: value for key, value in content.items() if key in own}
-    of_recipe["stages"] = [_stage(merged(common, one)) for one in content.get("stages") or [{}]]
-    of_recipe["heads"] = [_parsed(Head, head) for head in content.get("heads") or []]
+    stages = _several(content, "stages") or [{}]
+    of_recipe["stages"] = [_stage(merged(common, stage)) for stage in stages]
+    of_recipe["heads"] = [_parsed(Head, head) for head in _several(content, "heads")]
     release = content.get("release")
     of_recipe["release"] = None if release is None else _parsed(Release, release)
     return _parsed(Recipe, {"trained_as": name, **of_recipe, "name": name})
+
+
+def _several(content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """What stands below a key, if anything: a list of keys and values."""
+    several = content.get(key) or []
+    if not isinstance(several, list) or not all(isinstance(one, Mapping) for one in several):
+        raise RecipeError(f"{key}: {several!r}; expected a list of keys and values")
+    return several
 
 
 def _stage(content: Mapping[str, Any]) -> Stage:
@@ -279,7 +306,7 @@ def _stage(content: Mapping[str, Any]) -> Stage:
 def _parsed(cls: type, content: Any) -> Any:
     """An object of a dataclass from a mapping, each value checked against the field of its name."""
     if not isinstance(content, Mapping):
-        raise RecipeError(f"{content!r}; expected keys and values of {cls.__name__}")
+        raise RecipeError(f"{cls.__name__.lower()}: {content!r}; expected keys and values")
     hints = get_type_hints(cls)
     fields = dataclasses.fields(cls)
     known = [f.name for f in fields]
@@ -289,8 +316,8 @@ def _parsed(cls: type, content: Any) -> Any:
             raise RecipeError(f"unknown key {key!r}; expected one of: {', '.join(known)}")
         origin = get_origin(hints[key])
         kind = hints[key] if origin in (None, UnionType) else origin
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+        if kind is float:
+            value = _number(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise RecipeError(f"{key}: {value!r}; expected {getattr(kind, '__name__', kind)}")
         typed[key] = value
@@ -300,3 +327,13 @@ def _parsed(cls: type, content: Any) -> Any:
     if missing:
         raise RecipeError(f"{cls.__name__.lower()}: {', '.join(missing)} missing")
     return cls(**typed)
+
+
+def _number(value: Any) -> Any:
+    """A float from a whole number, or from 1e-3, which YAML takes for text; else the value."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(compared(recipe, folder, tested))
         if args.embed:
             embed(folder, pretrained.EMBEDDED / recipe.name)
-    except FerError as error:
+    except (FerError, OSError) as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 
@@ -78,11 +78,11 @@ def data_file(name: str, option: str) -> Path:
     Raises:
         FerError: there is none.
     """
-    path = Path(os.environ.get("FER_CBAM_DATA", "")) / name
-    if not path.is_file():
-        raise FerError(f"{option} is not given, and FER_CBAM_DATA="
-                       f"{os.environ.get('FER_CBAM_DATA', '')!r} has no {name or 'such data'}; "
-                       "expected one of both")  # fmt: skip
+    folder = os.environ.get("FER_CBAM_DATA", "")
+    path = Path(folder) / name
+    if not folder or not path.is_file():  # without a folder it would be looked for in this one
+        raise FerError(f"FER_CBAM_DATA={folder!r} has no {name or 'such data'}; expected {option}, "
+                       "or a folder that has it")  # fmt: skip
     return path
 
 

@@ -25,9 +25,12 @@ from train.examples import Source, make_examples, with_detected
 from train.heads import classifier_rows, one_head, start_from
 from train.loop import fit
 from train.losses import head_columns
-from train.recipe import Recipe, Stage
+from train.recipe import Recipe, RecipeError, Stage
 from train.task import DistilledTask, SupervisedTask, Teacher
 from train.teachers import digest, teacher_of_stage, teacher_of_weights
+
+
+SAME_CROPS = {"ferplus": "fer2013", "folder": "fer2013"}
 
 
 def chosen_splits(dataset: data.Dataset, protocol: str, choice: str) -> tuple[Split, ...]:
@@ -44,7 +47,7 @@ def chosen_splits(dataset: data.Dataset, protocol: str, choice: str) -> tuple[Sp
     if unknown:
         raise FerError(f"split {', '.join(unknown)}: expected 'all' or some of "
                        f"{', '.join(split.name for split in splits)}")  # fmt: skip
-    return tuple(known[name] for name in choice.split(","))
+    return tuple(dict.fromkeys(known[name] for name in choice.split(",")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +84,10 @@ def train_split(training: Training, resume: bool = False) -> list[Path]:
     A run that was cut goes on from its last whole epoch, and gives the weights of one that was not.
 
     Raises:
-        FerError: the folder holds a run, and it is not to go on (``resume``), or it is another's.
+        FerError: the folder holds a run, and it is not to go on (``resume``), or it is another's; a
+            stage that cannot be trained.
     """
+    check_stages(training.recipe, training.source)
     folders = weights_folders(training)
     done: dict[str, nn.Module] = {}
     for number, stage in enumerate(training.recipe.stages):
@@ -94,6 +99,23 @@ def train_split(training: Training, resume: bool = False) -> list[Path]:
     if distributed.rank() == 0 and not saved:
         save_weights(training, done[training.recipe.stages[-1].name], folders)
     return folders
+
+
+def check_stages(recipe: Recipe, source: Source) -> None:
+    """Load what each stage starts from and learns from: a mistake in the last one is told before
+    the first one is trained.
+
+    Raises:
+        FerError: see `make_model` and :func:`train.teachers.teacher_of_weights`.
+    """
+    earlier: list[str] = []
+    for stage in recipe.stages:
+        start = "" if stage.init in earlier else stage.init
+        model = make_model(dataclasses.replace(stage, init=start), source, {})
+        for name in stage.teachers:
+            if name not in earlier:
+                teacher_of_weights(source, name, make_preprocess(model, source))
+        earlier.append(stage.name)
 
 
 def weights_folders(training: Training) -> list[Path]:
@@ -152,8 +174,19 @@ def make_task(
 
 
 def make_model(stage: Stage, source: Source, done: Mapping[str, nn.Module]) -> nn.Module:
-    """The stage's architecture for the classes of the source, with the weights it starts from."""
-    model = timm.create_model(stage.model, num_classes=source.num_classes, **stage.model_args)
+    """The stage's architecture for the classes of the source, with the weights it starts from.
+
+    Raises:
+        RecipeError: no architecture of this package, or arguments that it does not take.
+        FerError: weights to start from that are not there or do not fit.
+    """
+    known = timm.list_models("fer_cbam*")
+    if stage.model not in known:
+        raise RecipeError(f"model: {stage.model!r}; expected one of {', '.join(known)}")
+    try:
+        model = timm.create_model(stage.model, num_classes=source.num_classes, **stage.model_args)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"model_args: {stage.model_args} of {stage.model}: {error}") from error
     if stage.init in done:
         model.load_state_dict(done[stage.init].state_dict())
     elif stage.init:
@@ -171,10 +204,11 @@ def alignment(dataset_name: str) -> dict[str, Any]:
     """How faces lie in the crops of a data set, for the root of config.json; empty if unmeasured.
 
     ``python -m eval.studies.alignment`` measures it; see :class:`fer_cbam.preprocess.Preprocess`.
+    Class folders hold faces as the recogniser of the default weights cuts them.
     """
     path = Path(fer_cbam.__file__).parent / "data" / "alignment.json"
     measured = json.loads(path.read_text(encoding="utf-8"))
-    return measured.get({"ferplus": "fer2013"}.get(dataset_name, dataset_name), {})
+    return measured.get(SAME_CROPS.get(dataset_name, dataset_name), {})
 
 
 def save_weights(training: Training, model: nn.Module, folders: Sequence[Path]) -> None:

@@ -42,7 +42,7 @@ def evaluated(records: pd.DataFrame, data: str, protocol: str) -> pd.DataFrame:
 
 
 def trained_on(records: pd.DataFrame, data: str) -> pd.DataFrame:
-    """pd.DataFrame of weights that learnt this data set, and of methods that are no weights."""
+    """Records of weights that learnt this data set, and of methods that are no weights."""
     tags = records["weights"].map(lambda name: (name or "").partition(".")[2])
     return records[tags.isin((data, ""))]
 

@@ -303,18 +303,13 @@ def _recognize(
     recognizer: EmotionRecognizer, searched: Sequence[_Waiting]
 ) -> list[list[Recognition]]:
     """The recognitions of each frame, all faces of all frames in one batch."""
-    places = [
-        (number, face, *recognizer.preprocess.align(waiting.frame.image, face))
-        for number, waiting in enumerate(searched)
-        if waiting.frame.image is not None
-        for face in waiting.faces or ()
-    ]
-    found: list[list[Recognition]] = [[] for _ in searched]
-    if places:
-        predictions, _ = recognizer.classify([crop for *_, crop, _ in places])
-        for (number, face, crop, affine), prediction in zip(places, predictions, strict=True):
-            found[number].append(Recognition(face, prediction, crop, affine))
-    return found
+    aligned = [
+        [] if waiting.frame.image is None
+        else recognizer.align(waiting.frame.image, waiting.faces or ())
+        for waiting in searched
+    ]  # fmt: skip
+    found = iter(recognizer.recognize_aligned([face for faces in aligned for face in faces]))
+    return [[next(found) for _ in faces] for faces in aligned]
 
 
 def _breaks_off(analysis: _Analysis, reader: ClipReader) -> list[str]:

@@ -131,3 +131,9 @@ def test_unknown_split(splits, tiny_ckplus, tiny_recipe, tmp_path):
     args[args.index("0")] = splits
     with pytest.raises(SystemExit, match=f"split {splits}: expected 'all' or some of seed0, seed1"):
         main(args)
+
+
+def test_a_file_in_place_of_the_folder_for_runs_is_named(whole_run, tiny_ckplus):
+    recipe, _ = whole_run
+    with pytest.raises(SystemExit, match=r"Error: .*tiny\.yaml"):
+        main(arguments(recipe, tiny_ckplus, recipe))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import timm
 
@@ -108,13 +110,37 @@ def test_settings_change_all_stages_one_or_the_recipe(tmp_path):
         ("model: m\nvalidation: 0.1\nrelease: {labels: a, mantissa: 3}", "expected 4 to 10"),
         ("model: m\nvalidation: 0.1\nrelease: {balance: 1}", "release: labels missing"),
         ("lr: 0.1", "stage: model missing"),
+        ("model: m\nstages: 3", "stages: 3; expected a list of keys and values"),
+        ("model: m\nstages: [a]", "stages: ['a']; expected a list of keys and values"),
+        ("model: m\nvalidation: 0.1\nheads: {a: 1}", "heads: {'a': 1}; expected a list"),
+        ("model: m\nvalidation: 0.1\naugment: 3", "augment: 3; expected keys and values"),
+        ("model: m\nvalidation: 0.1\nlr: -1", "lr: -1.0; expected a number in [0, inf]"),
+        ("model: m\nvalidation: 0.1\nema: 1.1", "ema: 1.1; expected a number in [0, 1]"),
+        ("model: m\nvalidation: 0.1\naugment: {flip: 7}", "flip: 7.0; expected a number in [0, 1]"),
+        ("model: m\nvalidation: 0.1\naugment: {shift: -1}", "shift: -1.0; expected a number in"),
+        ("model: m\nvalidation: 0.1\nheads: [{labels: a, weight: -1}]", "weight: -1.0; expected"),
         ("model: [", "not a readable YAML file"),
     ],
 )
 def test_mistakes_are_named(text, message, tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
-    with pytest.raises(RecipeError, match=message.replace("[", r"\[")):
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize("setting", ["stages=3", "stages.epochs=1"])
+def test_settings_cannot_put_another_thing_in_place_of_stages(setting, tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(CHAIN)
+    with pytest.raises(RecipeError, match=r"stages: .*; expected a list of keys and values"):
+        read_recipe(path, [setting, "lr=1"])
+
+
+def test_a_file_of_other_bytes_is_no_recipe(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="not a readable YAML file"):
         read_recipe(path)
 
 
@@ -125,7 +151,8 @@ def test_an_absent_recipe_is_named():
 
 def test_whole_numbers_serve_as_floats(tmp_path):
     path = tmp_path / "recipe.yaml"
-    path.write_text("model: m\nvalidation: 0.1\nlr: 1\naugment: {degrees: 15}")
+    path.write_text("model: m\nvalidation: 0.1\nlr: 1\nweight_decay: 1e-3\naugment: {degrees: 15}")
     recipe = read_recipe(path)
     (stage,) = recipe.stages
     assert isinstance(recipe, Recipe) and stage.lr == 1.0 and stage.augment.degrees == 15.0
+    assert stage.weight_decay == 0.001  # YAML takes 1e-3 for text

@@ -142,7 +142,7 @@ def test_embedding_copies_whole_files(tmp_path):
 
 def test_what_is_missing_is_named(recipe, tiny_ckplus, tmp_path, monkeypatch):
     monkeypatch.delenv("FER_CBAM_DATA", raising=False)
-    with pytest.raises(SystemExit, match="--data is not given, and FER_CBAM_DATA='' has no ckplus"):
+    with pytest.raises(SystemExit, match=r"FER_CBAM_DATA='' has no ckplus48\.zip; expected --data"):
         main([str(recipe)])
     monkeypatch.setenv("FER_CBAM_DATA", str(tiny_ckplus.parent))
     arguments = [str(recipe), "--out", str(tmp_path)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_cbam import data, hub
+from fer_cbam import data, hub, pretrained
 from fer_cbam.data import Dataset
 from fer_cbam.data.protocols import protocol_splits
 from fer_cbam.errors import FerError
@@ -17,7 +17,7 @@ from fer_cbam.types import Sample
 from tests.train.networks import SMALL
 from train.examples import Source
 from train.recipe import Head, Recipe, Stage
-from train.run import Training, chosen_splits, label_prior, make_task, train_split
+from train.run import Training, alignment, chosen_splits, label_prior, make_task, train_split
 from train.task import DistilledTask, SupervisedTask, Teacher
 
 STAGE = Stage("fer_cbam_tiny", model_args={k: list(v) for k, v in SMALL.items()}, epochs=1,
@@ -110,7 +110,7 @@ def test_a_task_has_teachers_where_the_stage_has():
 
 def test_splits_are_chosen_by_name_or_number(one_head):
     splits = protocol_splits(one_head.faces, "paper")
-    chosen = chosen_splits(one_head.faces, "paper", "seed2,0")
+    chosen = chosen_splits(one_head.faces, "paper", "seed2,0,2")
     assert [split.name for split in chosen] == ["seed2", "seed0"]
     assert len(chosen_splits(one_head.faces, "paper", "all")) == len(splits) == 5
     with pytest.raises(FerError, match=r"split fold1: expected 'all' or some of seed0, .*seed4"):
@@ -120,3 +120,31 @@ def test_splits_are_chosen_by_name_or_number(one_head):
 def test_prior_is_the_mean_of_labelled_rows():
     rows = np.array([[1.0, 0], [0.5, 0.5], [0, 0], [1, 0]])
     assert label_prior(rows, ("a", "b")) == {"a": 0.833333, "b": 0.166667}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "resnet18"}, "model: 'resnet18'; expected one of fer_cbam_base, fer_cbam_paper"),
+        ({"model_args": {"depth": 3}}, r"model_args: \{'depth': 3\} of fer_cbam_tiny: .*depth"),
+        ({"init": "nowhere"}, "weights 'nowhere'"),
+        ({"teachers": ["second"], "teacher_share": 0.5}, "weights 'second'"),
+    ],
+)
+def test_a_mistake_in_the_last_stage_is_told_before_the_first_is_trained(
+    one_head, tmp_path, change, message
+):
+    first = dataclasses.replace(STAGE, name="first")
+    second = dataclasses.replace(STAGE, name="second", **change)
+    with pytest.raises(FerError, match=message):
+        train_split(of(one_head, tmp_path, first, second))
+    assert not any(tmp_path.glob("seed0/*"))
+
+
+def test_faces_of_class_folders_lie_as_the_default_weights_cut_them():
+    """So that the recogniser takes weights that were trained on them."""
+    config = json.loads((pretrained.embedded_dir(hub.DEFAULT_WEIGHTS) / "config.json").read_text())
+    assert len(config["landmarks"]) == 5 and alignment("unknown") == {}
+    assert alignment("folder") == {
+        k: config[k] for k in ("landmarks", "crop_from_box") if k in config
+    }

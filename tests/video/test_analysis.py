@@ -17,7 +17,7 @@ from fer_cbam.decide import decide
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import VideoError
 from fer_cbam.recognizer import EmotionRecognizer
-from fer_cbam.types import Face
+from fer_cbam.types import AlignedFace, Face, Recognition
 from fer_cbam.video import analyse, analysis, run
 from fer_cbam.video.analysis import ClipResult, Progress
 from fer_cbam.video.clip import ClipReader, ClipWriter
@@ -48,19 +48,20 @@ class Recognizer:
 
     def __init__(self, happiness: Callable[[int, float], float] = lambda n, x: 0.75) -> None:
         self.happiness, self.batches = happiness, []
-        self.preprocess = self
         self.detector: object = None
 
-    def align(self, image: np.ndarray, found: Face):
+    def align(self, image: np.ndarray, faces):
         number = round(float(image.mean()) / LEVEL)
-        x = (found.box[0] + found.box[2]) / 2
-        return np.array([number, x]), np.eye(2, 3)
+        places = [(found.box[0] + found.box[2]) / 2 for found in faces]
+        return [AlignedFace(found, np.array([number, x]), np.eye(2, 3))
+                for found, x in zip(faces, places, strict=True)]  # fmt: skip
 
-    def classify(self, crops):
-        self.batches.append(len(crops))
-        answers = [self.happiness(int(number), x) for number, x in crops]
+    def recognize_aligned(self, faces):
+        self.batches += [len(faces)] if faces else []
+        answers = [self.happiness(int(number), x) for number, x in (a.crop for a in faces)]
         probs = [{"anger": 1 - value, "happiness": value} for value in answers]
-        return [decide(p, self.uncertain_below) for p in probs], [()] * len(crops)
+        return [Recognition(a.face, decide(p, self.uncertain_below), a.crop, a.affine)
+                for a, p in zip(faces, probs, strict=True)]  # fmt: skip
 
 
 def one_face(_number: int) -> list[Face]:
