@@ -29,7 +29,6 @@ from train.recipe import Recipe, RecipeError, Stage
 from train.task import DistilledTask, SupervisedTask, Teacher
 from train.teachers import digest, teacher_of_stage, teacher_of_weights
 
-
 SAME_CROPS = {"ferplus": "fer2013", "folder": "fer2013"}
 
 
