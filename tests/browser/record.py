@@ -97,8 +97,8 @@ def frames_shown(page: Page) -> int:
 
 
 def pictures(page: Page) -> Iterator[Image.Image]:
-    """What the page shows while a visitor looks at Grad-CAM, then at attention, then asks about
-    another expression."""
+    """What the page shows while a visitor looks at what spoke for the answer, then picks another
+    expression."""
     page.add_style_tag(content=".fer-rate { display: none } html { scrollbar-width: none }")
     page.get_by_role("button", name="Start camera").click()
     frames = list(camera_frames())
@@ -109,10 +109,7 @@ def pictures(page: Page) -> Iterator[Image.Image]:
         show(page, frame)
     area = page.locator(".fer-webcam").bounding_box()  # one size for all pictures
     for step, frame in enumerate(frames):
-        if step == STEPS // 3:
-            page.get_by_text("Attention", exact=True).click()
-        if step == 2 * STEPS // 3:
-            page.get_by_text("Grad-CAM", exact=True).click()
+        if step == STEPS // 2:
             page.locator('.fer-cards .fer-bar[data-emotion="surprise"]').click()
         show(page, frame)
         yield Image.open(io.BytesIO(page.screenshot(clip=area))).convert("RGB")
