@@ -155,7 +155,7 @@ def _copy_project(folder: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as eval/metrics.py")
     parser.add_argument("--most", type=int, default=30, help="mutants of a module; 0 for all")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
