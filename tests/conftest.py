@@ -18,6 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+# Tests share the cores by processes; more threads in each would only get in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).parents[1]
 LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
 
