@@ -6,7 +6,7 @@
 Writes ``metrics.json``, ``predictions.parquet`` (kept out of git) and the figures that are asked
 for. ``--weights`` is the name of embedded weights, a folder of weights, a folder with one such
 folder for each split, or ``hf-hub:user/name``. ``--backend onnx-int8`` takes a folder of
-``fer-cbam export --data``.
+``fer-cbam export --data``. ``python -m eval trust`` is another report, see :mod:`eval.trust.run`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from eval.predict import OPTIONS, jobs
 from eval.records import provenance
 from eval.run import FIGURES, draw, evaluate, print_summary, write
+from eval.trust import run as trust
 from fer_cbam import data
 from fer_cbam.backends.base import BACKENDS
 from fer_cbam.data.protocols import PROTOCOLS
@@ -29,6 +30,8 @@ PUBLIC = [name for name in FIGURES if "images" not in name]
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["trust"]:
+        return trust.main(arguments[1:])
     args = parse_arguments(arguments)
     try:
         dataset = data.load(args.data, votes=args.votes)

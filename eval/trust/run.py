@@ -1,0 +1,129 @@
+"""Can these weights be trusted? One report: ``trust.json`` and one page, ``trust.html``.
+
+    python -m eval trust --weights fer_cbam_base.ferplus --data fer2013.csv.zip \
+        --votes fer2013new.csv --protocol public --out reports/trust/fer_cbam_base.ferplus
+
+The records of each section are written when it is done (``sections/<name>.records``), and read from
+there by a later run of the same weights, faces and options: one that was stopped goes on where it
+was, and ends with the same report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+import fer_cbam
+from eval.records import Record, dumps, provenance, write_report
+from eval.trust.page import page
+from eval.trust.section import Section, Subject
+from eval.trust.sections import SECTIONS
+from eval.trust.subject import open_subject
+from fer_cbam.backends.base import BACKENDS
+from fer_cbam.data.protocols import PROTOCOLS
+from fer_cbam.errors import FerError
+
+STUDY = "trust"
+REPORT_FILE, PAGE_FILE, PARTS = "trust.json", "trust.html", "sections"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    args = parse_arguments(arguments)
+    sections = [s for s in SECTIONS if not args.only or s.name in args.only]
+    try:
+        subject = open_subject(args.weights, args.data, args.protocol, args.votes, args.quick,
+                               args.backend, args.name)  # fmt: skip
+        made = provenance("eval", ["trust", *arguments])
+        report(subject, sections, args.out, made)
+    except (FerError, OSError) as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
+    print(args.out / PAGE_FILE)
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval trust", description=(__doc__ or "").partition("\n")[0]
+    )
+    add = parser.add_argument
+    add("--weights", required=True, help="<arch.tag>, a folder, or hf-hub:id")
+    add("--data", type=Path, required=True, help="data set file or folder")
+    add("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
+    add("--protocol", default="public", choices=PROTOCOLS)
+    add("--out", type=Path, required=True, help="folder for the report")
+    add("--quick", action="store_true", help="100 faces")
+    add("--backend", default="torch", choices=BACKENDS, help="what runs the network")
+    add("--name", help="name of the weights in the report (default: architecture and data)")
+    add("--only", nargs="+", default=[], choices=[s.name for s in SECTIONS], metavar="SECTION",
+        help=", ".join(s.name for s in SECTIONS))  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def report(
+    subject: Subject, sections: Sequence[Section], out: Path, made: dict[str, Any]
+) -> list[Record]:
+    """Measure what is not measured yet, and write the report of all of it."""
+    key = fingerprint(subject)
+    (out / PARTS).mkdir(parents=True, exist_ok=True)
+    found = []
+    for section in (bar := tqdm(sections, desc="trust", disable=None)):
+        bar.set_postfix_str(section.name)
+        path = out / PARTS / f"{section.name}.records"
+        found.append((section, part(section, subject, path, key)))
+    records = [record for _, part_records in found for record in part_records]
+    write_report(out / REPORT_FILE, STUDY, made, records, weights_sha256=key["weights_sha256"])
+    title = f"{subject.weights} on {subject.data} ({subject.protocol}), {len(subject.table)} faces"
+    write_whole(out / PAGE_FILE, page(title, made, found))
+    return records
+
+
+def part(section: Section, subject: Subject, path: Path, key: dict[str, Any]) -> list[Record]:
+    """The records of a section: those of an earlier run with the same key, else measured."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if known["key"] == key:
+            return list(known["records"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # none, or one that another program left: measured anew
+    write_whole(path, dumps({"key": key, "records": section.measure(subject)}))
+    return list(json.loads(path.read_text(encoding="utf-8"))["records"])
+
+
+def fingerprint(subject: Subject) -> dict[str, Any]:
+    """What the records depend on."""
+    pixels = b"".join(np.ascontiguousarray(crop).tobytes() for crop in subject.crops)
+    weights_file = subject.backend.weights_file.read_bytes()
+    return {
+        "version": fer_cbam.__version__,
+        "weights": subject.weights,
+        "weights_sha256": hashlib.sha256(weights_file).hexdigest(),
+        "backend": type(subject.backend).__name__,
+        "data": subject.data,
+        "protocol": subject.protocol,
+        "faces": len(subject.samples),
+        "pixels": zlib.crc32(pixels),
+        "labels": zlib.crc32("".join(s.label for s in subject.samples).encode()),
+        "votes": subject.votes is not None,
+        "quick": subject.quick,
+        "seed": subject.seed,
+    }
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all."""
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+
+
+if __name__ == "__main__":
+    main()

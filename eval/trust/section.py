@@ -1,0 +1,108 @@
+"""What a section of the report is, and what it is given."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from eval.predict import temperature
+from eval.records import Record, record
+from fer_cbam.backends.base import Backend
+from fer_cbam.types import Sample
+
+FACES = 950  # that costly sections look at
+QUICK_FACES = 100
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """Weights, and the faces that they are looked at with; the same for every section.
+
+    backend: the weights, opened. data, protocol, weights: names for the records. table: what the
+    weights said of each of N test faces, see :mod:`eval.table`; with ``quick`` of `QUICK_FACES`
+    only. samples: the same faces with pixels and labels, in the order of the table. votes: int
+    ``(N, 10)``, FER+'s counts in the order of :data:`~fer_cbam.labels.FERPLUS_COLUMNS`; None where
+    there are none. seed: of all that is drawn.
+    """
+
+    backend: Backend
+    data: str
+    protocol: str
+    weights: str
+    table: pd.DataFrame
+    samples: Sequence[Sample]
+    votes: np.ndarray | None = None
+    quick: bool = False
+    seed: int = 0
+
+    @property
+    def crops(self) -> list[np.ndarray]:
+        """Of each face, uint8 ``(h, w)`` or ``(h, w, 3)``."""
+        return [sample.pixels for sample in self.samples]
+
+    @property
+    def targets(self) -> np.ndarray:
+        """int64 ``(N,)``: place of the true label in the logits; -1 for one that the weights do not
+        know."""
+        known = {label: i for i, label in enumerate(self.backend.label_names)}
+        return np.array([known.get(sample.label, -1) for sample in self.samples], np.int64)
+
+    @property
+    def temperature(self) -> float:
+        """What divides the logits."""
+        return temperature(self.backend)
+
+    def rng(self, name: str) -> np.random.Generator:
+        """A generator of a section's own: what it draws does not depend on what ran before."""
+        return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+
+    def some(self, count: int = FACES) -> np.ndarray:
+        """Positions of at most that many faces, sorted, as many of each emotion as there are."""
+        return evenly([s.label for s in self.samples], count, self.rng("faces"))
+
+    def record(self, metric: str, value: Any, **fields: Any) -> Record:
+        """A record of these weights, see :func:`eval.records.record`."""
+        own = {"data": self.data, "protocol": self.protocol, "weights": self.weights}
+        return record(metric, value, **{**own, **fields})
+
+    def progress(self, items: Iterable[T], what: str) -> Iterable[T]:
+        """The same items, under a progress bar where there is a terminal."""
+        return tqdm(items, desc=what, leave=False, disable=None)
+
+
+class Section(Protocol):
+    """One question. A module is one, by its names.
+
+    name: of its file of records, and its anchor in the page. title: its heading.
+    """
+
+    name: str
+    title: str
+
+    def measure(self, subject: Subject) -> list[Record]:
+        """Records, each made with ``subject.record``; the same for the same subject."""
+        ...
+
+    def html(self, records: Sequence[Record]) -> str:
+        """What the page says of them, from the records alone: HTML without any reference to another
+        file, see :mod:`eval.trust.page` for its parts."""
+        ...
+
+
+def evenly(labels: Sequence[str], count: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions of at most ``count`` items, sorted: drawn in turns from each label until one turn
+    more would be too many or nothing is left."""
+    order = rng.permutation(len(labels))
+    turn = np.empty(len(labels), np.int64)
+    seen: dict[str, int] = {}
+    for position in order:
+        turn[position] = seen[labels[position]] = seen.get(labels[position], -1) + 1
+    by_turn = order[np.argsort(turn[order], kind="stable")]
+    return np.sort(by_turn[:count])

@@ -1,0 +1,8 @@
+"""The sections of the report, in their order."""
+
+from __future__ import annotations
+
+from eval.trust.section import Section
+
+#: Modules, see :class:`~eval.trust.section.Section`.
+SECTIONS: tuple[Section, ...] = ()

@@ -1,0 +1,62 @@
+"""Weights and data from the command line -> :class:`~eval.trust.section.Subject`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from eval.predict import jobs, predict, weights_name
+from eval.trust.section import QUICK_FACES, Subject, evenly
+from fer_cbam import data
+from fer_cbam.data import ferplus
+from fer_cbam.data.files import open_files
+from fer_cbam.errors import WeightsError
+from fer_cbam.types import Sample
+
+
+def open_subject(
+    source: str, path: Path, protocol: str, votes: Path | None = None, quick: bool = False,
+    backend: str = "torch", name: str | None = None,
+) -> Subject:  # fmt: skip
+    """Open weights and predict the test side of a protocol.
+
+    source, backend: as in :func:`eval.predict.jobs`. Faces that are tested in several splits are
+    looked at once.
+
+    Raises:
+        DataError: the data set cannot be read, or does not fit the protocol.
+        WeightsError: weights that saw test images in training, or one for each split.
+    """
+    dataset = data.load(path, votes=votes)
+    pairs = jobs(source, dataset, protocol, backend)
+    if len({id(job.backend) for job in pairs}) > 1:
+        raise WeightsError(f"{source}: {len(pairs)} sets of weights; expected one")
+    index = np.unique(np.concatenate([job.split.test for job in pairs]))
+    if quick:
+        labels = [dataset.samples[i].label for i in index]
+        index = index[evenly(labels, QUICK_FACES, np.random.default_rng(0))]
+    kept = [replace(job, split=replace(job.split, test=np.intersect1d(job.split.test, index)))
+            for job in pairs if np.isin(job.split.test, index).any()]  # fmt: skip
+    table = _once(predict(kept, dataset, protocol, name=name))
+    by_id = {sample.sample_id: sample for sample in dataset.samples}
+    samples = [by_id[sample_id] for sample_id in table["sample_id"]]
+    return Subject(
+        pairs[0].backend, dataset.name, protocol, name or weights_name(pairs[0].backend), table,
+        samples, None if votes is None else _counts(votes, samples), quick,
+    )  # fmt: skip
+
+
+def _once(table: pd.DataFrame) -> pd.DataFrame:
+    first = table.drop_duplicates("sample_id").reset_index(drop=True)
+    first.attrs = table.attrs
+    return first
+
+
+def _counts(votes: Path, samples: list[Sample]) -> np.ndarray:
+    """FER+'s votes for faces of FER2013, whose ids end in their row."""
+    with open_files(votes) as files:
+        rows = ferplus.read_votes(files)
+    return np.array([rows[int(s.sample_id.rpartition(":")[2])][2] for s in samples], np.int64)
