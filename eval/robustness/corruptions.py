@@ -204,7 +204,7 @@ def _warped(
 ) -> np.ndarray:
     height, width = crop.shape[:2]
     affine = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, zoom)
-    affine[:, 2] += moved
+    affine[:, 2] += np.asarray(moved)
     return cv2.warpAffine(
         crop, affine, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

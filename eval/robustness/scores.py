@@ -7,7 +7,7 @@ levels; ``clean``: the same without corruption, bool ``(N,)``. Most take ``weigh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -15,7 +15,9 @@ import numpy as np
 def accuracy(hits: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Share of right answers, mean over levels where there are any: hits ``(N,)`` or ``(L, N)``."""
     each = np.atleast_2d(hits).mean(axis=0)
-    value: np.ndarray = each.mean() if weights is None else each @ weights / weights.sum(axis=0)
+    value: np.ndarray = np.asarray(
+        each.mean() if weights is None else each @ weights / weights.sum(axis=0)
+    )
     return value
 
 
@@ -29,16 +31,21 @@ def relative_accuracy(
 ) -> np.ndarray:
     """Accuracy under a corruption, mean over levels, over the clean accuracy.
 
-    Flatters what is poor when clean: read it beside `corruption_error`.
+    Flatters what is poor when clean: read it beside `corruption_error`. NaN where nothing is right.
     """
-    return accuracy(hits, weights) / accuracy(clean, weights)
+    before = accuracy(clean, weights)
+    nothing = np.full_like(before, np.nan)
+    return np.divide(accuracy(hits, weights), before, out=nothing, where=before > 0)
 
 
 def mean_over(
-    function, hits: Mapping[str, np.ndarray], *arguments: np.ndarray | None
+    function: Callable[..., np.ndarray],
+    hits: Mapping[str, np.ndarray],
+    *arguments: np.ndarray | None,
 ) -> np.ndarray:
     """A number of each corruption, mean over corruptions, each counted once."""
-    return np.mean([function(own, *arguments) for own in hits.values()], axis=0)
+    mean: np.ndarray = np.mean([function(own, *arguments) for own in hits.values()], axis=0)
+    return mean
 
 
 def mce(hits: Mapping[str, np.ndarray], baseline: Mapping[str, np.ndarray]) -> float:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,9 @@ from fer_cbam import data
 from fer_cbam.data import Dataset
 from fer_cbam.data.protocols import Split, protocol_splits
 from fer_cbam.errors import DataError, FerError
+
+if TYPE_CHECKING:
+    from sklearn.svm import LinearSVC
 
 BASELINES_FILE = "baselines.json"
 
@@ -77,10 +81,14 @@ def hog_svm(
     train: np.ndarray, targets: np.ndarray, test: np.ndarray, num_classes: int
 ) -> np.ndarray:
     """Linear one-vs-rest SVM on histograms of oriented gradients."""
+    return binary_to_two(fit_hog_svm(train, targets).decision_function(hog(test)))
+
+
+def fit_hog_svm(train: np.ndarray, targets: np.ndarray) -> LinearSVC:
+    """Its SVM, for several test sides: takes what `hog` gives."""
     from sklearn.svm import LinearSVC
 
-    model = LinearSVC(C=1.0, max_iter=20_000, random_state=0)
-    return binary_to_two(model.fit(hog(train), targets).decision_function(hog(test)))
+    return LinearSVC(C=1.0, max_iter=20_000, random_state=0).fit(hog(train), targets)
 
 
 def hog(pixels: np.ndarray) -> np.ndarray:

@@ -29,7 +29,8 @@ class Subject:
     weights said of each of N test faces, see :mod:`eval.table`; with ``quick`` of `QUICK_FACES`
     only. samples: the same faces with pixels and labels, in the order of the table. votes: int
     ``(N, 10)``, FER+'s counts in the order of :data:`~fer_cbam.labels.FERPLUS_COLUMNS`; None where
-    there are none. seed: of all that is drawn.
+    there are none. seed: of all that is drawn. train: the faces that the protocol trains on and
+    never tests, for methods to compare with; empty where it has none.
     """
 
     backend: Backend
@@ -41,6 +42,7 @@ class Subject:
     votes: np.ndarray | None = None
     quick: bool = False
     seed: int = 0
+    train: Sequence[Sample] = ()
 
     @property
     def crops(self) -> list[np.ndarray]:

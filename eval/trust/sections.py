@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from eval.trust import robustness
 from eval.trust.section import Section
 
 #: Modules, see :class:`~eval.trust.section.Section`.
-SECTIONS: tuple[Section, ...] = ()
+SECTIONS: tuple[Section, ...] = (robustness,)

@@ -35,6 +35,7 @@ def open_subject(
     if len({id(job.backend) for job in pairs}) > 1:
         raise WeightsError(f"{source}: {len(pairs)} sets of weights; expected one")
     index = np.unique(np.concatenate([job.split.test for job in pairs]))
+    train = np.setdiff1d(np.concatenate([job.split.train for job in pairs]), index)
     if quick:
         labels = [dataset.samples[i].label for i in index]
         index = index[evenly(labels, QUICK_FACES, np.random.default_rng(0))]
@@ -46,6 +47,7 @@ def open_subject(
     return Subject(
         pairs[0].backend, dataset.name, protocol, name or weights_name(pairs[0].backend), table,
         samples, None if votes is None else _counts(votes, samples), quick,
+        train=[dataset.samples[i] for i in train],
     )  # fmt: skip
 
 
