@@ -41,7 +41,9 @@ TORCH_FREE = {"environment", "errors", "types", "labels", "preprocess", "pretrai
               "side_data", "data", "detect", "render", "cli", "registration", "onnx_session",
               "decide", "prior", "hub", "recognizer", "video", "words", "serve", "deploy",
               "saliency", "backends", "backends.base", "backends.batched", "backends.names",
-              "backends.onnx", "backends.open", "explain"}  # fmt: skip
+              "backends.onnx", "backends.open", "explain", "explain.base",
+              "explain.class_gradcam", "explain.gate", "explain.hide", "explain.named",
+              "explain.mirrored_occlusion", "explain.occlusion"}  # fmt: skip
 
 
 def torch_free(name: str) -> bool:

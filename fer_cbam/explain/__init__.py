@@ -1,7 +1,9 @@
 """Why: what spoke for an emotion, as a map over the face.
 
 Grad-CAM of every emotion comes with each forward pass (:mod:`fer_cbam.models.class_maps`) and is
-turned into a map in one place, :mod:`fer_cbam.saliency`. Here is what costs more passes:
+turned into a map in one place, :mod:`fer_cbam.saliency`. Every explainer is a file that overrides
+:meth:`fer_cbam.explain.base.Explainer.maps`; :mod:`fer_cbam.explain.named` opens them by name and
+says which is shown first. Functions of a network rather than of a backend:
 
 - :mod:`fer_cbam.explain.layer_gradcam`: Grad-CAM at any layer, with torch.
 """
