@@ -1,6 +1,6 @@
 """Augmentation of whole batches with tensor operations.
 
-One affine map for each image covers rotation, shift, zoom and mirror, in one sampling; Python
+Rotation, shift, zoom, mirror and a turn of the head are one grid for each image, sampled once; Python
 touches no single image, so the processor stays with the network. Every draw comes from the
 generator that is passed in, which makes a resumed run equal to one that was never cut.
 """
@@ -36,16 +36,30 @@ def compose(outer: Tensor, inner: Tensor) -> Tensor:
     return torch.cat([linear @ inner[:, :, :2], linear @ inner[:, :, 2:] + outer[:, :, 2:]], 2)
 
 
-def augment(
+CYLINDER = (1.15, 1.5)  # radius of a head across and along its height, in half sides of a crop
+
+
+def turned(grid: Tensor, degrees: float, generator: Generator) -> Tensor:
+    """A grid ``(B, H, W, 2)`` that sees each head turned, by up to ``degrees`` to the side and half
+    as much up or down: the face lies on a cylinder, upright for the one and lying for the other.
+    """
+    n = len(grid)
+    columns = []
+    for axis, (radius, most) in enumerate(zip(CYLINDER, (degrees, degrees / 2), strict=True)):
+        angle = uniform(generator, n, -most, most).view(n, 1, 1) * (math.pi / 180)
+        seen = torch.asin((grid[..., axis] / radius).clamp(-0.99, 0.99))
+        # Less the turn of the middle, so that the face stays where it was.
+        columns.append(radius * (torch.sin(seen + angle) - torch.sin(angle)))
+    return torch.stack(columns, 3)
+
+
+def sampling_grid(
     x: Tensor, config: Augment, generator: Generator, detected: Tensor | None = None
 ) -> Tensor:
-    """A changed copy of a batch.
-
-    x: float32 ``(B, C, H, W)``, preprocessed. What comes in from outside an image repeats its
-    edge. detected: maps ``(B, 2, 3)`` from the recogniser's crops to x.
+    """Where each pixel of the changed batch is taken from, ``(B, H, W, 2)`` as grid_sample reads it.
 
     Raises:
-        RecipeError: the recipe asks for those crops, and there are none.
+        RecipeError: the recipe asks for the recogniser's crops, and there are none.
     """
     n = len(x)
     matrices = affine_matrices(config, n, generator)
@@ -55,13 +69,46 @@ def augment(
                               "recogniser's crops, or 0")  # fmt: skip
         chosen = torch.rand(n, generator=generator) < config.detected
         matrices = torch.where(chosen.view(n, 1, 1), compose(detected, matrices), matrices)
-    grid = F.affine_grid(matrices, list(x.shape), align_corners=False)
-    x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    if not config.turn:
+        return F.affine_grid(matrices, list(x.shape), align_corners=False)
+    straight = torch.eye(2, 3).expand(n, 2, 3)
+    grid = turned(F.affine_grid(straight, list(x.shape), align_corners=False), config.turn,
+                  generator)  # fmt: skip
+    return torch.einsum("nij,nhwj->nhwi", matrices[:, :, :2], grid) + matrices[:, None, None, :, 2]
+
+
+def sampled(x: Tensor, grid: Tensor) -> Tensor:
+    """``(B, C, h, w)`` as the grid ``(B, H, W, 2)`` sees it, at the size of x."""
+    if x.shape[2:] != grid.shape[1:3]:
+        grid = F.adaptive_avg_pool2d(grid.permute(0, 3, 1, 2), list(x.shape[2:])).permute(0, 2, 3, 1)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+def augment(
+    x: Tensor, config: Augment, generator: Generator, detected: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """A changed copy of a batch, and the grid that it was sampled with.
+
+    x: float32 ``(B, C, H, W)``, preprocessed. What comes in from outside an image repeats its
+    edge. detected: maps ``(B, 2, 3)`` from the recogniser's crops to x.
+
+    Raises:
+        RecipeError: the recipe asks for those crops, and there are none.
+    """
+    grid = sampling_grid(x, config, generator, detected)
+    return change_pixels(sampled(x, grid), config, generator), grid
+
+
+def change_pixels(x: Tensor, config: Augment, generator: Generator) -> Tensor:
+    """What is left to do when every pixel is in its place: light, camera, and what hides a face."""
+    n = len(x)
     if config.brightness or config.contrast:
         factor = uniform(generator, n, 1 - config.contrast, 1 + config.contrast).view(n, 1, 1, 1)
         offset = uniform(generator, n, -config.brightness, config.brightness).view(n, 1, 1, 1)
         mean = x.mean((1, 2, 3), keepdim=True)
         x = (x - mean) * factor + mean + offset
+    if config.light:
+        x = light_from_a_side(x, config.light, generator)
     if config.gamma:
         exponent = torch.exp(uniform(generator, n, -config.gamma, config.gamma)).view(n, 1, 1, 1)
         x = x.clamp(0, 1) ** exponent
@@ -74,7 +121,32 @@ def augment(
         x = through_camera(x, config.camera, generator)
     if config.erasing:
         x = erase(x, config.erasing, generator)
+    if config.cover:
+        x = cover_lower_face(x, config.cover, generator)
     return x
+
+
+def light_from_a_side(x: Tensor, strength: float, generator: Generator) -> Tensor:
+    """Hard light: pixels times a ramp across the image, of any direction, from ``1 - s`` on the dark
+    side to ``1 + s`` on the bright one, s in [0, strength]; how sharply it falls varies."""
+    n, _, height, width = x.shape
+    s, sharp = uniform(generator, n, 0, strength), uniform(generator, n, 0.5, 4)
+    angle = uniform(generator, n, -math.pi, math.pi)
+    s, sharp, angle = (v.view(n, 1, 1) for v in (s, sharp, angle))
+    v = torch.linspace(-1, 1, height).view(1, -1, 1)
+    u = torch.linspace(-1, 1, width).view(1, 1, -1)
+    ramp = torch.tanh(sharp * (u * angle.cos() + v * angle.sin()))
+    return x * (1 + s * ramp).unsqueeze(1)
+
+
+def cover_lower_face(x: Tensor, probability: float, generator: Generator) -> Tensor:
+    """With ``probability`` all below a line under the eyes is one grey value, like a mask or a
+    scarf: from 50 to 75 % of the height down."""
+    n, _, height, _ = x.shape
+    line = uniform(generator, n, 0.5, 0.75).view(n, 1, 1, 1) * height
+    grey = uniform(generator, n, 0, 1).view(n, 1, 1, 1)
+    chosen = (torch.rand(n, generator=generator) < probability).view(n, 1, 1, 1)
+    return torch.where((torch.arange(height).view(1, 1, -1, 1) >= line) & chosen, grey, x)
 
 
 def blur(x: Tensor, probability: float, generator: Generator) -> Tensor:

@@ -24,13 +24,15 @@ class Examples:
     x: float32 ``(N, C, H, W)``. target_probs: float32 ``(N, K)``, the heads side by side; zeros in
     the columns of a head whose label set says nothing of that face. sizes: classes of each head,
     K in sum. detected: maps float32 ``(N, 2, 3)`` from the crops that the recogniser would cut to
-    these (``train/detected.py``), for recipes that ask for them.
+    these (``train/detected.py``), for recipes that ask for them. effects: of occlusion
+    (``train/attention.py``), float32 ``(N, 1, h, w)``, likewise.
     """
 
     x: Tensor
     target_probs: Tensor
     sizes: tuple[int, ...]
     detected: Tensor | None = None
+    effects: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -39,8 +41,9 @@ class Examples:
         """The examples at these positions that some head has a label for."""
         chosen = torch.from_numpy(np.asarray(indices))
         chosen = chosen[self.target_probs[chosen].sum(1) > 0]
-        maps = None if self.detected is None else self.detected[chosen]
-        return Examples(self.x[chosen], self.target_probs[chosen], self.sizes, maps)
+        maps, effects = (None if given is None else given[chosen]
+                         for given in (self.detected, self.effects))  # fmt: skip
+        return Examples(self.x[chosen], self.target_probs[chosen], self.sizes, maps, effects)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +71,17 @@ def read_source(recipe: Recipe, path: Path, votes: Path | None) -> Source:
         dataset = _of_recipe(recipe, data.load(path, votes=votes))
         return Source(dataset, (dataset.name,), (dataset.label_names,), (dataset.target_probs(),))
     faces = _of_recipe(recipe, data.load(path))
-    labelled = [_labelled(head, faces, path, votes) for head in recipe.heads]
-    return Source(
-        faces,
-        tuple(head.labels for head in recipe.heads),
-        tuple(dataset.label_names for dataset in labelled),
-        tuple(_rows_of(faces, dataset) for dataset in labelled),
-    )
+    names, targets = [], []
+    for head in recipe.heads:
+        if head.answers:
+            names.append(tuple(head.answers))
+            targets.append(np.zeros((len(faces), len(head.answers)), np.float32))
+            continue
+        labelled = _labelled(head, faces, path, votes)
+        names.append(labelled.label_names)
+        targets.append(_rows_of(faces, labelled))
+    heads = tuple(head.labels for head in recipe.heads)
+    return Source(faces, heads, tuple(names), tuple(targets))
 
 
 def _of_recipe(recipe: Recipe, dataset: data.Dataset) -> data.Dataset:

@@ -35,11 +35,17 @@ def one_head(model: nn.Module, rows: slice) -> nn.Module:
     return single
 
 
-def start_from(model: nn.Module, loaded: LoadedModel, label_names: Sequence[Sequence[str]]) -> None:
+def start_from(
+    model: nn.Module,
+    loaded: LoadedModel,
+    label_names: Sequence[Sequence[str]],
+    fresh: Sequence[str] = (),
+) -> None:
     """Copy weights into a model of the same architecture; of the classifier, rows of equal labels.
 
     Rows of labels that the weights do not know keep their random values. What a release has added
-    to the logits is taken off.
+    to the logits is taken off. fresh: beginnings of the names of tensors that keep their random
+    values.
 
     Raises:
         FerError: another architecture, or tensors of other shapes.
@@ -52,6 +58,10 @@ def start_from(model: nn.Module, loaded: LoadedModel, label_names: Sequence[Sequ
         f"{classifier}.{part}": state.pop(f"{classifier}.{part}") for part in ("weight", "bias")
     }
     own = model.state_dict()
+    for name in [name for name in {*own, *state} if name.startswith(tuple(fresh))]:
+        state.pop(name, None)
+        if name in own:
+            state[name] = own[name]
     wrong = [n for n in own if n not in rows and (n not in state or state[n].shape != own[n].shape)]
     if wrong or set(state) - set(own):
         raise FerError(f"init {loaded.name}: its {loaded.config['architecture']} does not fit the "

@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from eval.history import HISTORY_FILE
 from train import distributed
 from train.activations import vectorise_elu
-from train.augment import augment, mixup
+from train.augment import augment, mixup, sampled
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.examples import Examples
 from train.losses import cross_entropy, hits
@@ -159,12 +159,13 @@ def train_epoch(run: Run, train: Examples) -> Row:
     for batch in batches(run, len(train)):
         began = time.perf_counter()
         indices = distributed.share(batch)
-        x, target_probs = changed(train, indices, stage, generator)
+        x, target_probs, effects = changed(train, indices, stage, generator)
         augmenting += time.perf_counter() - began
         x = x.to(run.device, memory_format=torch.channels_last)
         target_probs = target_probs.to(run.device)
         with autocast(run):
-            result = task(x, target_probs)
+            known = () if effects is None else (effects.to(run.device),)
+            result = task(x, target_probs, *known)
         run.optimizer.zero_grad(set_to_none=True)
         result["loss"].backward()
         run.optimizer.step()
@@ -174,7 +175,8 @@ def train_epoch(run: Run, train: Examples) -> Row:
         if run.ema:
             run.ema.update(run.task.model, step=run.steps)
         total, seen = total + result["loss"].item() * len(indices), seen + len(indices)
-        right, counted = hits(result["output"], target_probs, run.task.heads[0])
+        shown = result.get("target_probs", target_probs)  # a task may show other images
+        right, counted = hits(result["output"], shown, run.task.heads[0])
         correct, labelled = correct + right, labelled + counted
     distributed.same_everywhere(run.task.model)
     if run.ema:
@@ -197,12 +199,16 @@ def batches(run: Run, n: int) -> tuple[Tensor, ...]:
 
 def changed(
     train: Examples, indices: Tensor, stage: Stage, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """The images at these positions as the stage changes them, and their targets."""
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The images at these positions as the stage changes them, their targets, and the effects of
+    occlusion where those places are now."""
     detected = None if train.detected is None else train.detected[indices]
-    x = augment(train.x[indices], stage.augment, generator, detected)
+    x, grid = augment(train.x[indices], stage.augment, generator, detected)
     target_probs = train.target_probs[indices]
-    return mixup(x, target_probs, stage.mixup, generator) if stage.mixup else (x, target_probs)
+    effects = None if train.effects is None else sampled(train.effects[indices], grid)
+    if stage.mixup:
+        x, target_probs = mixup(x, target_probs, stage.mixup, generator)
+    return x, target_probs, effects
 
 
 def validate(run: Run, validation: Examples) -> Row:

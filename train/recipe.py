@@ -37,7 +37,9 @@ class Augment:
     probability of a Gaussian blur of any direction (defocus or motion). noise: standard deviation
     of the sensor's noise, in [0, noise] of the pixel range. camera: probability of a face taken by
     a bad camera: small, dark, noisy and as JPEG (``train/degrade.py``). erasing: probability of one
-    erased rectangle. detected: probability of the crop that the recogniser would cut
+    erased rectangle. turn: degrees of a turn of the head to either side, and half as much up or
+    down. light: strength of hard light from a side, in [0, 1]. cover: probability that the lower
+    face is hidden. detected: probability of the crop that the recogniser would cut
     (``train/detected.py``), which rotation, shift and zoom then start from.
     """
 
@@ -52,10 +54,15 @@ class Augment:
     noise: float = 0.0
     camera: float = 0.0
     erasing: float = 0.0
+    turn: float = 0.0
+    light: float = 0.0
+    cover: float = 0.0
     detected: float = 0.0
 
     def __post_init__(self) -> None:
-        _within(self, 0, 1, "zoom", "flip", "contrast", "blur", "camera", "erasing", "detected")
+        _within(self, 0, 1, "zoom", "flip", "contrast", "blur", "camera", "erasing", "light",
+                "cover", "detected")  # fmt: skip
+        _within(self, 0, 60, "turn")
         _within(self, 0, math.inf, "degrees", "shift", "brightness", "gamma", "noise")
 
 
@@ -63,10 +70,13 @@ class Augment:
 class Head:
     """One of the label sets that a network learns at once, each with logits of its own.
 
-    labels: "ferplus" (distribution of the votes) or the name of the data set. weight: of its loss.
+    labels: "ferplus" (distribution of the votes) or the name of the data set; with ``answers`` any
+    name. answers: label names of a head that no data answers, only a teacher of these labels.
+    weight: of its loss.
     """
 
     labels: str
+    answers: list[str] = field(default_factory=list)
     weight: float = 1.0
     label_smoothing: float = 0.0
 
@@ -80,9 +90,15 @@ class Stage:
     """One training run.
 
     model: a timm architecture. init: weights to start from: an earlier stage, or weights as
-    ``--weights`` of eval takes them. teachers: networks that are asked about every image as the
-    student gets it (``train/task.py``), each an earlier stage, which answers every head, or weights
-    of one head. teacher_share: of the target that is theirs.
+    ``--weights`` of eval takes them, or embedded weights of an earlier commit
+    (``<arch>.<tag>@<commit>``). fresh: beginnings of the names of tensors that do not start from
+    them. teachers: networks that are asked about every image as the student gets it
+    (``train/task.py``), each an earlier stage, which answers every head, or weights of one head as
+    in ``init``, or a network of OpenVINO (``<name>.xml``). teacher_share: of the target that is
+    theirs.
+    occlusion, mirror: weights of the terms that teach the last spatial attention where hiding
+    changes the first teacher's answer, and to be the mirror image on a mirrored face
+    (``train/attention.py``).
     schedule: "plateau" (reduce on a validation loss that stalls), "onecycle" or "constant".
     plateau_warmup: epochs before the plateau schedule and early stopping begin to count; until
     BatchNorm's averages have caught up with the weights, the validation loss says nothing.
@@ -98,8 +114,11 @@ class Stage:
     name: str = "main"
     model_args: dict[str, Any] = field(default_factory=dict)
     init: str = ""
+    fresh: list[str] = field(default_factory=list)
     teachers: list[str] = field(default_factory=list)
     teacher_share: float = 0.0
+    occlusion: float = 0.0
+    mirror: float = 0.0
     epochs: int = 60
     batch_size: int = 32
     optimizer: str = "adam"
@@ -122,7 +141,13 @@ class Stage:
         _check("keep", self.keep, ("best", "last"))
         _check("optimizer", self.optimizer, ("adam", "adamw", "sgd"))
         _check("schedule", self.schedule, ("plateau", "onecycle", "constant"))
-        _within(self, 0, math.inf, "lr", "weight_decay", "mixup", "early_stopping")
+        _within(self, 0, math.inf, "lr", "weight_decay", "mixup", "early_stopping", "occlusion",
+                "mirror")  # fmt: skip
+        if self.occlusion and (self.mixup or not self.teachers):
+            raise RecipeError(
+                f"occlusion: {self.occlusion} with mixup {self.mixup} and {len(self.teachers)} "
+                "teachers; expected no mixup, which shows two faces at once, and a teacher"
+            )
         _within(self, 0, 1, "ema")
         if self.validation == 0 and (self.schedule == "plateau" or self.early_stopping):
             raise RecipeError(
@@ -145,18 +170,22 @@ class Stage:
 class Release:
     """How weights become embedded ones (``train/release.py``).
 
-    labels: the head that is released. balance: weight of balanced accuracy in what the logits
+    labels: the head that is released. blend: other heads and the share of their say in how the
+    labels that both know compare (``train/blend.py``). balance: weight of balanced accuracy in what the logits
     answer for (``fer_cbam/prior.py``). mantissa: bits that kernels keep of each weight, float16's
     own 10 at most. calibrate: choose a temperature and a threshold on PublicTest.
     """
 
     labels: str
+    blend: dict[str, float] = field(default_factory=dict)
     balance: float = 0.0
     mantissa: int = 10
     calibrate: bool = False
 
     def __post_init__(self) -> None:
         _within(self, 0, 1, "balance")
+        if not all(isinstance(share, int | float) for share in self.blend.values()):
+            raise RecipeError(f"blend: {self.blend}; expected a share for each head")
         if not 4 <= self.mantissa <= 10:
             raise RecipeError(f"mantissa: {self.mantissa}; expected 4 to 10 bits")
 

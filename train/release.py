@@ -9,6 +9,7 @@ calibrated before does not: it was so for other logits.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +21,7 @@ from fer_cbam import hub, pretrained
 from fer_cbam.deploy.graph import add_graph
 from fer_cbam.errors import WeightsError
 from fer_cbam.prior import balance_offset, log_prior, logit_offset
+from train.blend import Rows, blended
 from train.recipe import Release
 from train.run import alignment
 
@@ -44,6 +46,9 @@ def release(run_dir: Path, architecture: str, folder: Path, how: Release) -> str
     extra |= alignment(extra.get("training", {}).get("data", ""))
     if "landmarks" not in extra:
         raise WeightsError(f"{run_dir}: no landmarks were measured for the data it was trained on")
+    if how.blend:
+        blend_into(loaded, run_dir.parent, how.blend)
+        extra["blend"] = how.blend
     answer_for(loaded, how.balance)
     stored_model = copy.deepcopy(loaded.model)
     if how.mantissa < FLOAT16_BITS:
@@ -60,6 +65,22 @@ def release(run_dir: Path, architecture: str, folder: Path, how: Release) -> str
         f"{folder}: {size:,} bytes, logits differ by at most {difference:.1e} from float32; "
         f"{graph.name} beside it for use without torch"
     )
+
+
+def blend_into(loaded: hub.LoadedModel, run: Path, shares: Mapping[str, float]) -> None:
+    """Give a classifier its part of other heads of the same run, in place. See `train.blend`.
+
+    run: the folder with a folder for each head. shares: of other heads, by name.
+    """
+    others = [(rows_of(hub.load_model(run / name)), share) for name, share in shares.items()]
+    weight, bias = blended(rows_of(loaded), others)
+    classifier = cast(nn.Linear, loaded.model.get_classifier())
+    classifier.weight.data, classifier.bias.data = weight, bias
+
+
+def rows_of(loaded: hub.LoadedModel) -> Rows:
+    classifier = cast(nn.Linear, loaded.model.get_classifier())
+    return loaded.label_names, classifier.weight.data, classifier.bias.data
 
 
 def answer_for(loaded: hub.LoadedModel, balance: float) -> None:

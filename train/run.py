@@ -20,6 +20,7 @@ from fer_cbam.data.protocols import Split, protocol_splits, validation_part
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train import distributed
+from train.attention import GuidedTask, measured_effects
 from train.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from train.examples import Source, make_examples, with_detected
 from train.heads import classifier_rows, one_head, start_from
@@ -27,7 +28,7 @@ from train.loop import fit
 from train.losses import head_columns
 from train.recipe import Recipe, RecipeError, Stage
 from train.task import DistilledTask, SupervisedTask, Teacher
-from train.teachers import digest, teacher_of_stage, teacher_of_weights
+from train.teachers import digest, teacher_of_stage, teacher_of_weights, weights_of
 
 SAME_CROPS = {"ferplus": "fer2013", "folder": "fer2013"}
 
@@ -86,7 +87,7 @@ def train_split(training: Training, resume: bool = False) -> list[Path]:
         FerError: the folder holds a run, and it is not to go on (``resume``), or it is another's; a
             stage that cannot be trained.
     """
-    check_stages(training.recipe, training.source)
+    check_stages(training.recipe, training.source, training.device)
     folders = weights_folders(training)
     done: dict[str, nn.Module] = {}
     for number, stage in enumerate(training.recipe.stages):
@@ -100,7 +101,7 @@ def train_split(training: Training, resume: bool = False) -> list[Path]:
     return folders
 
 
-def check_stages(recipe: Recipe, source: Source) -> None:
+def check_stages(recipe: Recipe, source: Source, device: torch.device) -> None:
     """Load what each stage starts from and learns from: a mistake in the last one is told before
     the first one is trained.
 
@@ -113,7 +114,7 @@ def check_stages(recipe: Recipe, source: Source) -> None:
         model = make_model(dataclasses.replace(stage, init=start), source, {})
         for name in stage.teachers:
             if name not in earlier:
-                teacher_of_weights(source, name, make_preprocess(model, source))
+                teacher_of_weights(source, name, make_preprocess(model, source), device)
         earlier.append(stage.name)
 
 
@@ -133,7 +134,7 @@ def train_stage(training: Training, number: int, done: Mapping[str, nn.Module]) 
     model = make_model(stage, source, done)
     preprocess = make_preprocess(model, source)
     teachers = [teacher_of_stage(source, done[name]) if name in done
-                else teacher_of_weights(source, name, preprocess)
+                else teacher_of_weights(source, name, preprocess, training.device)
                 for name in stage.teachers]  # fmt: skip
     train, held_out = training.positions(stage)
     identity = {
@@ -152,6 +153,11 @@ def train_stage(training: Training, number: int, done: Mapping[str, nn.Module]) 
     examples = make_examples(source, preprocess)
     if stage.augment.detected:
         examples = with_detected(examples, source, train, preprocess, training.cache)
+    if stage.occlusion:
+        labelled = train[source.targets[0][train].sum(1) > 0]
+        effects = measured_effects(teachers[0], identity["teacher_digests"][0], examples.x,
+                                   labelled, training.cache)  # fmt: skip
+        examples = dataclasses.replace(examples, effects=effects)
     task = make_task(model, stage, recipe, examples.sizes, teachers)
     watched = None if held_out is None else examples.labelled(held_out)
     if distributed.rank() == 0:
@@ -167,9 +173,11 @@ def make_task(
     teachers: Sequence[Teacher],
 ) -> SupervisedTask:  # fmt: skip
     heads = head_columns(recipe.heads, sizes)
-    if not teachers:
-        return SupervisedTask(model, heads)
-    return DistilledTask(model, heads, teachers, stage.teacher_share)
+    task = (DistilledTask(model, heads, teachers, stage.teacher_share) if teachers
+            else SupervisedTask(model, heads))  # fmt: skip
+    if stage.occlusion or stage.mirror:
+        return GuidedTask(task, stage.occlusion, stage.mirror)
+    return task
 
 
 def make_model(stage: Stage, source: Source, done: Mapping[str, nn.Module]) -> nn.Module:
@@ -189,7 +197,8 @@ def make_model(stage: Stage, source: Source, done: Mapping[str, nn.Module]) -> n
     if stage.init in done:
         model.load_state_dict(done[stage.init].state_dict())
     elif stage.init:
-        start_from(model, hub.load_model(stage.init), source.label_names)
+        with weights_of(stage.init) as place:
+            start_from(model, hub.load_model(place), source.label_names, stage.fresh)
     return model
 
 
@@ -225,8 +234,9 @@ def save_weights(training: Training, model: nn.Module, folders: Sequence[Path]) 
             "recipe": recipe,
             "versions": {"torch": torch.__version__, "timm": timm.__version__},
             "images": int(some_label.sum()),
-            "prior": label_prior(source.targets[i][rows], source.label_names[i]),
         }
+        if source.targets[i][rows].any():  # else only a teacher answers
+            record["prior"] = label_prior(source.targets[i][rows], source.label_names[i])
         extra = {**alignment(source.faces.name), "training": record}
         single = one_head(model, classifier_rows(source, i))
         hub.save_model(single, folder, source.label_names[i], extra)

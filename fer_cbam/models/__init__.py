@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from fer_cbam.models.cbam import CBAM, ChannelAttention, SpatialAttention
+from fer_cbam.models.cbam import (
+    CBAM,
+    ChannelAttention,
+    NormalizedSpatialAttention,
+    SpatialAttention,
+)
 from fer_cbam.models.fer_cbam import FerCbam, fer_cbam_paper
 
-__all__ = ["CBAM", "ChannelAttention", "FerCbam", "SpatialAttention", "fer_cbam_paper"]
+__all__ = ["CBAM", "ChannelAttention", "FerCbam", "NormalizedSpatialAttention", "SpatialAttention", "fer_cbam_paper"]

@@ -6,6 +6,11 @@ are no biases and no normalisation; the authors' released code adds both (biases
 BatchNorm behind the 7x7 convolution). timm's ``CbamModule`` keeps the BatchNorm; the tests hold
 this file against it with that BatchNorm as the identity.
 
+:class:`NormalizedSpatialAttention` is ours, for a gate that is to be looked at. The plain one may be
+the same for every face, and scale all of a map at once: training asks nothing else of it. This one
+has mean 1 over each map, so that it can only weigh places against each other, and two terms of its
+own in training (``train/attention.py``).
+
 Each CBAM keeps the maps of its last forward pass, so that they can be looked at.
 """
 
@@ -14,6 +19,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.jit import is_scripting, is_tracing  # type: ignore[attr-defined, unused-ignore]
+
+
+LEAST_MEAN = 0.05  # of a gate, to divide by
 
 
 class ChannelAttention(nn.Module):
@@ -53,9 +61,30 @@ class SpatialAttention(nn.Module):
         return torch.sigmoid(self.conv(pooled))
 
 
+class NormalizedSpatialAttention(nn.Module):
+    """Spatial gate of mean 1: ``(B, C, H, W)`` -> positive weights ``(B, 1, H, W)``.
+
+    The sigmoid of the paper's convolution, with the BatchNorm of the authors' code behind it,
+    divided by its mean over the map: above 1 is more than an even share. What lies outside repeats
+    the border, for on a map of 6x6 zeros there would reach every place.
+    """
+
+    def __init__(self, kernel_size: int = 7):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False,
+                              padding_mode="replicate")  # fmt: skip
+        self.norm = nn.BatchNorm2d(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        gate = torch.sigmoid(self.norm(self.conv(pooled)))
+        return gate / gate.mean((2, 3), keepdim=True).clamp_min(LEAST_MEAN)
+
+
 class CBAM(nn.Module):
     """Channel, then spatial attention: ``(B, C, H, W)`` -> the same shape.
 
+    normalized: the spatial gate is a :class:`NormalizedSpatialAttention`.
     ``channel_map`` ``(B, C, 1, 1)`` and ``spatial_map`` ``(B, 1, H, W)`` hold the gates of the
     last forward pass, detached. They are None before the first pass, for a gate that is switched
     off (``channel=False`` or ``spatial=False``, for ablation), and are not touched by scripted
@@ -69,10 +98,14 @@ class CBAM(nn.Module):
         kernel_size: int = 7,
         channel: bool = True,
         spatial: bool = True,
+        normalized: bool = False,
     ):
         super().__init__()
         self.channel = ChannelAttention(channels, reduction) if channel else None
-        self.spatial = SpatialAttention(kernel_size) if spatial else None
+        self.spatial: nn.Module | None = None
+        if spatial:
+            gate = NormalizedSpatialAttention if normalized else SpatialAttention
+            self.spatial = gate(kernel_size)
         self.channel_map: Tensor | None = None
         self.spatial_map: Tensor | None = None
 

@@ -12,7 +12,7 @@ something open, this file decides:
 ``fer_cbam_base`` and ``fer_cbam_tiny`` are ours, for faces in the wild: the same stages in today's
 order (convolution, BatchNorm, ReLU), each image standardised before the first, global average
 pooling and one linear layer behind the last. With that head Grad-CAM has a closed form, and ReLU
-costs a fraction of ELU on a CPU.
+costs a fraction of ELU on a CPU. Their last spatial gate has mean 1 (``models/cbam.py``).
 
 Every network takes ``(B, in_chans, H, W)``, already normalised, and gives logits ``(B, K)``.
 """
@@ -192,7 +192,8 @@ class FerCbam(nn.Module):
     channels, depths: width and number of convolutions of each stage. pool_last: each stage ends by
     halving the map, as in the paper; otherwise each but the first begins with it, so that the last
     map, which explanations are read from, is as large as its convolutions saw it.
-    attention: for each stage ``"cbam"``, ``"channel"``, ``"spatial"`` or ``""``.
+    attention: for each stage ``"cbam"``, ``"cbam_normalized"`` (its spatial gate has mean 1),
+    ``"channel"``, ``"spatial"`` or ``""``.
     block_drop_rate: dropout behind each stage. drop_rate: dropout before the classifier.
     hidden_size: width of the dense layer behind the flattened map, whose output is the embedding
     that ``num_classes=0`` returns; 0 for global pooling (``global_pool``) and no dense layer.
@@ -340,9 +341,12 @@ class FerCbam(nn.Module):
 def _attention(kind: str, channels: int, reduction: int) -> nn.Module | None:
     if kind == "":
         return None
-    if kind not in ("cbam", "channel", "spatial"):
-        raise ValueError(f"attention {kind!r}; expected 'cbam', 'channel', 'spatial' or ''")
-    return CBAM(channels, reduction, channel=kind != "spatial", spatial=kind != "channel")
+    if kind not in ("cbam", "cbam_normalized", "channel", "spatial"):
+        raise ValueError(
+            f"attention {kind!r}; expected 'cbam', 'cbam_normalized', 'channel', 'spatial' or ''"
+        )
+    return CBAM(channels, reduction, channel=kind != "spatial", spatial=kind != "channel",
+                normalized=kind == "cbam_normalized")  # fmt: skip
 
 
 def _init_weights(module: nn.Module) -> None:
@@ -412,7 +416,10 @@ def _create(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
         cfg["hf_hub_filename"] = weights.WEIGHTS_FILE  # else timm falls back to a pickle
         weights.check_labels({"pretrained_cfg": cfg}, cfg["hf_hub_id"])
     elif cfg.get("file") and not cfg.get("state_dict"):
-        _check_folder(variant, cfg)
+        folder = _check_folder(variant, cfg)
+        if "cbam_normalized" in kwargs.get("attention", ()) and not _has_normalized_gate(folder):
+            # Weights of version 0.2 and before.
+            kwargs["attention"] = tuple(kind.partition("_")[0] for kind in kwargs["attention"])
     kwargs |= {"pretrained_cfg": cfg, "pretrained_filter_fn": _check_tensors}
     try:
         return build_model_with_cfg(FerCbam, variant, True, **kwargs)
@@ -420,8 +427,13 @@ def _create(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
         raise WeightsError(f"{variant}: its weights cannot be read: {error}") from error
 
 
-def _check_folder(variant: str, cfg: dict[str, Any]) -> None:
-    """A whole weights file, beside it a config.json that promises what timm's cfg promises."""
+def _has_normalized_gate(folder: Path) -> bool:
+    return any(".attention.spatial.norm." in name for name in weights.tensor_shapes(folder))
+
+
+def _check_folder(variant: str, cfg: dict[str, Any]) -> Path:
+    """A whole weights file, beside it a config.json that promises what timm's cfg promises; their
+    folder."""
     path = Path(cfg["file"])
     if cfg.get("source") == "local-dir":
         path /= weights.WEIGHTS_FILE
@@ -438,6 +450,7 @@ def _check_folder(variant: str, cfg: dict[str, Any]) -> None:
     if cfg["num_classes"] and weights.label_names(config) != expected:
         found = weights.label_names(config)
         raise WeightsError(f"{path.parent}: label_names {found}; {variant} expects {expected}")
+    return path.parent
 
 
 def _check_tensors(state_dict: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
@@ -468,7 +481,7 @@ def _pooled(default_channels: tuple[int, ...], **kwargs: Any) -> dict[str, Any]:
     return {
         "channels": default_channels,
         "depths": (2, 2, 3, 3),
-        "attention": ("", "", "cbam", "cbam"),
+        "attention": ("", "", "cbam", "cbam_normalized"),
         "act_layer": "relu",
         "block_drop_rate": 0.0,
         "drop_rate": 0.3,

@@ -10,7 +10,12 @@ import pytest
 import torch
 from timm.layers.cbam import CbamModule
 
-from fer_cbam.models import CBAM, ChannelAttention, SpatialAttention
+from fer_cbam.models import (
+    CBAM,
+    ChannelAttention,
+    NormalizedSpatialAttention,
+    SpatialAttention,
+)
 
 
 def sigmoid(value: float) -> float:
@@ -206,3 +211,33 @@ def test_recording_a_graph_leaves_the_maps_alone(kind):
 def test_no_bias_anywhere():
     for module in (ChannelAttention(32), SpatialAttention()):
         assert all(name.endswith("weight") for name, _ in module.named_parameters())
+
+
+def test_a_normalized_gate_is_the_sigmoid_over_its_mean():
+    """By numpy: replicated border, BatchNorm in eval mode, sigmoid, divided by the map's mean."""
+    torch.manual_seed(0)
+    gate = NormalizedSpatialAttention(3).eval()
+    with torch.no_grad():
+        for values in (gate.norm.weight, gate.norm.bias, gate.norm.running_mean):
+            values.uniform_(0.5, 1.5)
+        gate.norm.running_var.uniform_(0.5, 2)
+    x = torch.randn(2, 5, 4, 6)
+    pooled = np.stack([x.numpy().mean(1), x.numpy().max(1)], 1)
+    padded = np.pad(pooled, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    kernel, norm = gate.conv.weight.detach().numpy()[0], gate.norm
+    scale = norm.weight.item() / math.sqrt(norm.running_var.item() + norm.eps)
+    expected = np.empty((2, 4, 6))
+    for b, i, j in np.ndindex(2, 4, 6):
+        value = float((padded[b, :, i : i + 3, j : j + 3] * kernel).sum())
+        value = scale * (value - norm.running_mean.item()) + norm.bias.item()
+        expected[b, i, j] = sigmoid(value)
+    expected /= expected.mean((1, 2), keepdims=True)
+    np.testing.assert_allclose(gate(x)[:, 0].detach(), expected, rtol=1e-5)
+
+
+def test_a_normalized_gate_has_mean_one_and_cbam_takes_it():
+    cbam = CBAM(8, normalized=True)
+    x = torch.randn(3, 8, 6, 6)
+    out, gate = cbam.forward_gated(x)
+    torch.testing.assert_close(gate.mean((2, 3)), torch.ones(3, 1))
+    torch.testing.assert_close(out, x * cbam.channel_map * gate)
