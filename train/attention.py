@@ -1,15 +1,14 @@
 """Spatial attention that says something: what else than the labels the last gate is trained on.
 
-Two terms for a gate of mean 1 (:class:`fer_cbam.models.cbam.NormalizedSpatialAttention`). Occlusion:
-the gate as a distribution over places is drawn to where hiding a part of the face lowers a trained
-network's answer most (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, section 4.2), by the
-Kullback-Leibler divergence. Mirror: on the mirrored face it shall be the mirrored gate.
+Two terms for a gate of mean 1 (:class:`fer_cbam.models.cbam.NormalizedSpatialAttention`).
+Occlusion: the gate as a distribution over places is drawn to where hiding a part of the face lowers
+a trained network's answer most (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, section
+4.2), by the Kullback-Leibler divergence. Mirror: on the mirrored face it shall be the mirrored gate.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ FLOOR = 1e-3  # of the largest effect, so that no place has none
 MIRRORED = 4  # one image in so many is another one's mirror image
 
 
-class GuidedTask(SupervisedTask):
+class GuidedTask(nn.Module):
     """Another task, and the two terms for the last spatial gate of its network.
 
     Called with the effects of occlusion as well, ``(B, 1, h, w)``, NaN for a face of which none are
@@ -42,8 +41,9 @@ class GuidedTask(SupervisedTask):
     """
 
     def __init__(self, task: SupervisedTask, occlusion: float, mirror: float) -> None:
-        super().__init__(task.model, task.heads)
+        super().__init__()
         self.task, self.occlusion, self.mirror = task, occlusion, mirror
+        self.model, self.heads = task.model, task.heads
         gates = [m.spatial for m in task.model.modules() if isinstance(m, CBAM) and m.spatial]
         if not gates or not isinstance(gates[-1], NormalizedSpatialAttention):
             raise FerError("occlusion, mirror: the last spatial attention of "
@@ -58,7 +58,7 @@ class GuidedTask(SupervisedTask):
 
     def forward(
         self, x: Tensor, target_probs: Tensor, effects: Tensor | None = None
-    ) -> Mapping[str, Tensor]:
+    ) -> dict[str, Tensor]:
         n = len(x) // MIRRORED
         x, target_probs = mirrored(x, n), with_first(target_probs, n)
         seen: list[Tensor] = []
@@ -82,13 +82,11 @@ def with_first(values: Tensor, n: int) -> Tensor:
 
 def mirrored(x: Tensor, n: int) -> Tensor:
     """The last n images ``(B, C, H, W)`` replaced by the mirror images of the first n."""
-    return torch.cat([x[: len(x) - n], x[:n].flip(3)]).contiguous(
-        memory_format=torch.channels_last
-    )
+    return torch.cat([x[: len(x) - n], x[:n].flip(3)]).contiguous(memory_format=torch.channels_last)
 
 
 def mirror_loss(gate: Tensor, n: int) -> Tensor:
-    """Mean squared difference of the first n gates from the mirrored last n; gate ``(B, 1, h, w)``."""
+    """Mean squared difference of the first n gates ``(1, h, w)`` from the mirrored last n."""
     return (gate[:n] - gate[len(gate) - n :].flip(3)).square().mean()
 
 
@@ -136,7 +134,9 @@ def occlusion_effects(teacher: Teacher, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def measured_effects(teacher: Teacher, name: str, x: Tensor, rows: np.ndarray, cache: Path) -> Tensor:
+def measured_effects(
+    teacher: Teacher, name: str, x: Tensor, rows: np.ndarray, cache: Path
+) -> Tensor:
     """`occlusion_effects` of the first `FACES` of these rows, ``(N, 1, GRID, GRID)``, NaN for the
     others; read from the cache, or put there. name: of the teacher's values."""
     chosen = np.asarray(rows)[:FACES]

@@ -1,7 +1,7 @@
 """Augmentation of whole batches with tensor operations.
 
-Rotation, shift, zoom, mirror and a turn of the head are one grid for each image, sampled once; Python
-touches no single image, so the processor stays with the network. Every draw comes from the
+Rotation, shift, zoom, mirror and a turn of the head are one grid for each image, sampled once;
+Python touches no single image, so the processor stays with the network. Every draw comes from the
 generator that is passed in, which makes a resumed run equal to one that was never cut.
 """
 
@@ -56,7 +56,7 @@ def turned(grid: Tensor, degrees: float, generator: Generator) -> Tensor:
 def sampling_grid(
     x: Tensor, config: Augment, generator: Generator, detected: Tensor | None = None
 ) -> Tensor:
-    """Where each pixel of the changed batch is taken from, ``(B, H, W, 2)`` as grid_sample reads it.
+    """Where each pixel of the changed batch is taken from, ``(B, H, W, 2)`` as grid_sample has it.
 
     Raises:
         RecipeError: the recipe asks for the recogniser's crops, and there are none.
@@ -80,7 +80,9 @@ def sampling_grid(
 def sampled(x: Tensor, grid: Tensor) -> Tensor:
     """``(B, C, h, w)`` as the grid ``(B, H, W, 2)`` sees it, at the size of x."""
     if x.shape[2:] != grid.shape[1:3]:
-        grid = F.adaptive_avg_pool2d(grid.permute(0, 3, 1, 2), list(x.shape[2:])).permute(0, 2, 3, 1)
+        grid = F.adaptive_avg_pool2d(grid.permute(0, 3, 1, 2), (x.shape[2], x.shape[3])).permute(
+            0, 2, 3, 1
+        )
     return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
@@ -127,8 +129,8 @@ def change_pixels(x: Tensor, config: Augment, generator: Generator) -> Tensor:
 
 
 def light_from_a_side(x: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Hard light: pixels times a ramp across the image, of any direction, from ``1 - s`` on the dark
-    side to ``1 + s`` on the bright one, s in [0, strength]; how sharply it falls varies."""
+    """Hard light: pixels times a ramp across the image, of any direction, from ``1 - s`` on the
+    dark side to ``1 + s`` on the bright one, s in [0, strength]; how sharply it falls varies."""
     n, _, height, width = x.shape
     s, sharp = uniform(generator, n, 0, strength), uniform(generator, n, 0.5, 4)
     angle = uniform(generator, n, -math.pi, math.pi)

@@ -9,7 +9,7 @@ minimizing contrastive divergence").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor

@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from eval.history import HISTORY_FILE
 from train import distributed
 from train.activations import vectorise_elu
+from train.attention import GuidedTask
 from train.augment import augment, mixup, sampled
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.examples import Examples
@@ -40,7 +41,7 @@ class Run:
     """
 
     stage: Stage
-    task: SupervisedTask
+    task: SupervisedTask | GuidedTask
     seed: int
     device: torch.device
     optimizer: Optimizer
@@ -97,7 +98,7 @@ class Run:
 
 
 def fit(
-    task: SupervisedTask,
+    task: SupervisedTask | GuidedTask,
     stage: Stage,
     train: Examples,
     validation: Examples | None,
@@ -137,7 +138,9 @@ def fit(
     return run.evaluated()
 
 
-def set_up(task: SupervisedTask, stage: Stage, n: int, seed: int, device: torch.device) -> Run:
+def set_up(
+    task: SupervisedTask | GuidedTask, stage: Stage, n: int, seed: int, device: torch.device
+) -> Run:
     """A run at its start. n: images in an epoch."""
     if device.type == "cpu" and stage.amp:
         vectorise_elu(task)

@@ -76,9 +76,9 @@ class Head:
     """
 
     labels: str
-    answers: list[str] = field(default_factory=list)
     weight: float = 1.0
     label_smoothing: float = 0.0
+    answers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         _within(self, 0, math.inf, "weight")
@@ -177,10 +177,10 @@ class Release:
     """
 
     labels: str
-    blend: dict[str, float] = field(default_factory=dict)
     balance: float = 0.0
     mantissa: int = 10
     calibrate: bool = False
+    blend: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _within(self, 0, 1, "balance")

@@ -171,7 +171,7 @@ def train_stage(training: Training, number: int, done: Mapping[str, nn.Module]) 
 def make_task(
     model: nn.Module, stage: Stage, recipe: Recipe, sizes: Sequence[int],
     teachers: Sequence[Teacher],
-) -> SupervisedTask:  # fmt: skip
+) -> SupervisedTask | GuidedTask:  # fmt: skip
     heads = head_columns(recipe.heads, sizes)
     task = (DistilledTask(model, heads, teachers, stage.teacher_share) if teachers
             else SupervisedTask(model, heads))  # fmt: skip

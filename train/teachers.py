@@ -29,6 +29,7 @@ from fer_cbam.deploy.graph import build
 from fer_cbam.deploy.int8 import quantize
 from fer_cbam.errors import FerError
 from fer_cbam.hub import LoadedModel, load_model
+from fer_cbam.models.cbam import NormalizedSpatialAttention
 from fer_cbam.models.fer_cbam import ConvNormAct
 from fer_cbam.onnx_session import open_session
 from fer_cbam.preprocess import Preprocess
@@ -36,7 +37,6 @@ from fer_cbam.prior import logit_offset
 from train.examples import Source
 from train.precision import has_bf16
 from train.task import Teacher
-
 
 OPENVINO = ".xml"  # how the name of such a network ends
 OPENVINO_FOLDER = "FER_CBAM_TEACHERS"  # the environment variable
@@ -87,8 +87,8 @@ def teacher_of_weights(
     """
     if weights.endswith(OPENVINO):
         position = _head_of(source, weights, lambda _, labels: set(labels) == set(RETAIL))
-        network = OpenVinoNetwork(_openvino_file(weights), source.label_names[position])
-        return Teacher(network, [position], [len(RETAIL)], torch.zeros(len(RETAIL)))
+        foreign = OpenVinoNetwork(_openvino_file(weights), source.label_names[position])
+        return Teacher(foreign, [position], [len(RETAIL)], torch.zeros(len(RETAIL)))
     with weights_of(weights) as place:
         loaded = load_model(place)
         _check_pixels(loaded, student)
@@ -182,7 +182,7 @@ def folded(model: nn.Module) -> nn.Module:
     for block in model.modules():
         if isinstance(block, nn.ReLU):
             block.inplace = True
-        if isinstance(block, ConvNormAct):
+        if isinstance(block, ConvNormAct | NormalizedSpatialAttention):
             block.conv = fuse_conv_bn_eval(block.conv, block.norm)
             block.register_module("norm", nn.Identity())
     return model

@@ -10,4 +10,11 @@ from fer_cbam.models.cbam import (
 )
 from fer_cbam.models.fer_cbam import FerCbam, fer_cbam_paper
 
-__all__ = ["CBAM", "ChannelAttention", "FerCbam", "NormalizedSpatialAttention", "SpatialAttention", "fer_cbam_paper"]
+__all__ = [
+    "CBAM",
+    "ChannelAttention",
+    "FerCbam",
+    "NormalizedSpatialAttention",
+    "SpatialAttention",
+    "fer_cbam_paper",
+]

@@ -6,10 +6,10 @@ are no biases and no normalisation; the authors' released code adds both (biases
 BatchNorm behind the 7x7 convolution). timm's ``CbamModule`` keeps the BatchNorm; the tests hold
 this file against it with that BatchNorm as the identity.
 
-:class:`NormalizedSpatialAttention` is ours, for a gate that is to be looked at. The plain one may be
-the same for every face, and scale all of a map at once: training asks nothing else of it. This one
-has mean 1 over each map, so that it can only weigh places against each other, and two terms of its
-own in training (``train/attention.py``).
+:class:`NormalizedSpatialAttention` is ours, for a gate that is to be looked at. The plain one may
+be the same for every face, and scale all of a map at once: training asks nothing else of it. This
+one has mean 1 over each map, so that it can only weigh places against each other, and two terms of
+its own in training (``train/attention.py``).
 
 Each CBAM keeps the maps of its last forward pass, so that they can be looked at.
 """
@@ -19,9 +19,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.jit import is_scripting, is_tracing  # type: ignore[attr-defined, unused-ignore]
-
-
-LEAST_MEAN = 0.05  # of a gate, to divide by
 
 
 class ChannelAttention(nn.Module):
@@ -78,7 +75,7 @@ class NormalizedSpatialAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
         gate = torch.sigmoid(self.norm(self.conv(pooled)))
-        return gate / gate.mean((2, 3), keepdim=True).clamp_min(LEAST_MEAN)
+        return gate / gate.mean((2, 3), keepdim=True).clamp_min(0.05)
 
 
 class CBAM(nn.Module):

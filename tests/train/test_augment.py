@@ -171,8 +171,8 @@ def test_noise_is_as_strong_as_asked(generator):
 
 
 def test_a_turned_head_is_a_cylinder_seen_from_the_side(generator, monkeypatch):
-    """A point of the surface at the angle a is seen at radius * sin(a); turned by t, what is seen at
-    the angle a was at a + t, less where the middle went."""
+    """A point of the surface at the angle a is seen at radius * sin(a); turned by t, what is seen
+    at the angle a was at a + t, less where the middle went."""
     draws = iter([torch.zeros(1), torch.ones(1), torch.zeros(2),
                   torch.full((1,), 20.0), torch.full((1,), -10.0)])  # fmt: skip
     monkeypatch.setattr(module, "uniform", lambda *_: next(draws))

@@ -13,8 +13,10 @@ LABELS = ("anger", "fear", "neutral")
 
 def rows(labels, seed):
     draw = torch.Generator().manual_seed(seed)
-    return labels, torch.randn(len(labels), 4, generator=draw), torch.randn(
-        len(labels), generator=draw
+    return (
+        labels,
+        torch.randn(len(labels), 4, generator=draw),
+        torch.randn(len(labels), generator=draw),
     )
 
 

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+import subprocess
+from pathlib import Path
 
+import cv2
 import pytest
 import timm
 import torch
+from skimage.data import astronaut
 
 from fer_cbam import hub
 from fer_cbam.errors import FerError, WeightsError
 from fer_cbam.preprocess import Preprocess
+from fer_cbam.pretrained import EMBEDDED
 from tests.train.networks import small
-from train.teachers import digest, folded, teacher_of_stage, teacher_of_weights
+from train import teachers
+from train.teachers import (
+    RETAIL,
+    OpenVinoNetwork,
+    digest,
+    folded,
+    teacher_of_stage,
+    teacher_of_weights,
+    weights_of,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def in_float(monkeypatch):
+    """As on a processor with bfloat16: weights are asked as they are."""
+    monkeypatch.setattr(teachers, "has_bf16", lambda device: True)
+
 
 PRIOR = {"anger": 0.7, "happiness": 0.2, "sadness": 0.1}
 LABELS = tuple(PRIOR)
@@ -30,7 +55,7 @@ def released(tmp_path):
 
 def test_weights_teach_the_head_of_their_labels_without_what_release_added(released, source):
     folder, plain = released
-    teacher = teacher_of_weights(source, str(folder), Preprocess())
+    teacher = teacher_of_weights(source, str(folder), Preprocess(), CPU)
     assert teacher.answers == (1,)
     x = torch.rand(4, 1, 48, 48)
     (said,) = teacher(x)
@@ -41,17 +66,17 @@ def test_weights_teach_the_head_of_their_labels_without_what_release_added(relea
 def test_weights_that_do_not_fit_are_refused(released, source, tmp_path):
     folder, _ = released
     with pytest.raises(FerError, match=r"sees images as .*\(0\.0,\).*expected .*\(0\.5,\)"):
-        teacher_of_weights(source, str(folder), Preprocess(mean=(0.5,)))
+        teacher_of_weights(source, str(folder), Preprocess(mean=(0.5,)), CPU)
     with pytest.raises(WeightsError, match="absent"):
-        teacher_of_weights(source, str(tmp_path / "absent"), Preprocess())
+        teacher_of_weights(source, str(tmp_path / "absent"), Preprocess(), CPU)
     path = folder / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps({**config, "training": {**config["training"], "data": "c"}}))
-    with pytest.raises(FerError, match=r"labels of c, anger, happiness, sadness; expected .*a, b"):
-        teacher_of_weights(source, str(folder), Preprocess())
+    with pytest.raises(FerError, match=r"labels of anger, happiness, sadness: expected .*a, b"):
+        teacher_of_weights(source, str(folder), Preprocess(), CPU)
     path.write_text(json.dumps({**config, "training": {"data": "b"}}))
     with pytest.raises(WeightsError, match="prior"):
-        teacher_of_weights(source, str(folder), Preprocess())
+        teacher_of_weights(source, str(folder), Preprocess(), CPU)
 
 
 def test_a_stage_teaches_every_head(source):
@@ -83,3 +108,77 @@ def test_other_values_another_digest():
     changed = small(2)
     changed.get_parameter("head.fc.bias").data[1] += 1e-6
     assert digest(changed) != digest(small(2)) != digest(small(2, seed=1))
+
+
+def test_without_bfloat16_weights_are_asked_in_int8_and_say_nearly_the_same(
+    released, source, monkeypatch
+):
+    folder, plain = released
+    monkeypatch.setattr(teachers, "has_bf16", lambda device: False)
+    teacher = teacher_of_weights(source, str(folder), Preprocess(), CPU)
+    x = torch.from_numpy(Preprocess()([s.pixels for s in source.faces.samples]))
+    (said,) = teacher(x)
+    expected = plain(x).softmax(1)
+    torch.testing.assert_close(said, expected, atol=0.02, rtol=0)
+    assert (said - expected).abs().max() > 0
+    assert digest(teacher) == digest(teacher_of_weights(source, str(folder), Preprocess(), CPU))
+
+
+def test_weights_of_an_earlier_commit_are_read_from_git():
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=EMBEDDED, capture_output=True,
+                            text=True)  # fmt: skip
+    if commit.returncode:
+        pytest.skip("this checkout has no git history")
+    name = "fer_cbam_tiny.ferplus"
+    with weights_of(f"{name}@{commit.stdout.strip()}") as place:
+        held = subprocess.run(
+            ["git", "show", f"HEAD:./{name}/model.safetensors"], cwd=EMBEDDED, capture_output=True
+        )
+        assert (Path(place) / "model.safetensors").read_bytes() == held.stdout
+    with weights_of(name) as same:
+        assert same == name
+    with (
+        pytest.raises(FerError, match="expected a clone with its history"),
+        weights_of(f"{name}@0"),
+    ):
+        pass
+
+
+@pytest.fixture
+def foreign(monkeypatch) -> Path:
+    pytest.importorskip("openvino", reason="openvino is not installed: pip install openvino")
+    folder = Path(os.environ.get("FER_CBAM_DATA", "")).parent / "teachers"
+    path = folder / "emotions-recognition-retail-0003-int8.xml"
+    if not path.is_file():
+        pytest.skip("emotions-recognition-retail-0003 of OpenVINO's Open Model Zoo is not here")
+    monkeypatch.setenv("FER_CBAM_TEACHERS", str(folder))
+    return path
+
+
+@pytest.mark.data
+def test_a_network_of_openvino_answers_the_head_of_its_labels(foreign, source):
+    """Happy people smile: the astronaut of scikit-image, and the same answers in any order."""
+    labels = ("anger", "happiness", "neutral", "sadness", "surprise")
+    with_head = dataclasses.replace(
+        source, names=("a", "c"), label_names=(("anger", "fear"), labels)
+    )
+    teacher = teacher_of_weights(with_head, foreign.name, Preprocess(), CPU)
+    assert teacher.answers == (1,)
+    grey = cv2.cvtColor(astronaut()[65:195, 165:295], cv2.COLOR_RGB2GRAY)
+    face = torch.from_numpy(cv2.resize(grey, (48, 48), interpolation=cv2.INTER_AREA))
+    x = (face / 255)[None, None].repeat(2, 1, 1, 1)
+    (said,) = teacher(x)
+    assert said.shape == (2, 5) and labels[said[0].argmax()] == "happiness"
+    torch.testing.assert_close(said.sum(1), torch.ones(2))
+    given = OpenVinoNetwork(foreign, RETAIL)(x)
+    torch.testing.assert_close(given[:, [RETAIL.index(label) for label in labels]].exp(), said,
+                               atol=1e-5, rtol=0)  # fmt: skip
+
+
+def test_a_foreign_teacher_that_is_missing_or_fits_no_head_is_named(source, monkeypatch):
+    monkeypatch.delenv("FER_CBAM_TEACHERS", raising=False)
+    with pytest.raises(FerError, match=r"teacher retail.xml: expected the labels of a head: a, b"):
+        teacher_of_weights(source, "retail.xml", Preprocess(), CPU)
+    fitting = dataclasses.replace(source, label_names=(("anger", "fear"), RETAIL))
+    with pytest.raises(FerError, match=r"FER_CBAM_TEACHERS='' has no retail\.xml; expected the"):
+        teacher_of_weights(fitting, "retail.xml", Preprocess(), CPU)
