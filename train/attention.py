@@ -3,7 +3,7 @@
 Two terms for a gate of mean 1 (:class:`fer_cbam.models.cbam.NormalizedSpatialAttention`).
 Occlusion: the gate as a distribution over places is drawn to where hiding a part of the face lowers
 a trained network's answer most (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, section
-4.2), by the Kullback-Leibler divergence. Mirror: on the mirrored face it shall be the mirrored gate.
+4.2), by the Kullback-Leibler divergence. Mirror: on the mirrored face it shall be the mirror image.
 """
 
 from __future__ import annotations

@@ -172,8 +172,8 @@ class Release:
 
     labels: the head that is released. blend: other heads and the share of their say in how the
     labels that both know compare (``train/blend.py``). balance: weight of balanced accuracy in what
-    the logits answer for (``fer_cbam/prior.py``). mantissa: bits that kernels keep of each weight, float16's
-    own 10 at most. calibrate: choose a temperature and a threshold on PublicTest.
+    the logits answer for (``fer_cbam/prior.py``). mantissa: bits that kernels keep of each weight,
+    float16's own 10 at most. calibrate: choose a temperature and a threshold on PublicTest.
     """
 
     labels: str
