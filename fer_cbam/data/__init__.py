@@ -9,7 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from fer_cbam.data import ckplus48, fer2013, fer2013_folders, ferplus, folder
+from fer_cbam.data import (
+    affectnet,
+    ckplus48,
+    fer2013,
+    fer2013_folders,
+    ferplus,
+    folder,
+    jaffe,
+    kdef,
+    raf_db,
+)
 from fer_cbam.data.base import Dataset, Reader
 from fer_cbam.data.files import open_files
 from fer_cbam.errors import DataError
@@ -18,7 +28,15 @@ from fer_cbam.labels import LABEL_SETS
 __all__ = ["Dataset", "READERS", "Reader", "load"]
 
 #: From the most particular to the most general; the first that recognises the files reads them.
-READERS: tuple[Reader, ...] = (fer2013, fer2013_folders, ckplus48, folder)
+READERS: tuple[Reader, ...] = (
+    fer2013, fer2013_folders, ckplus48, raf_db, affectnet, jaffe, kdef, folder,
+)  # fmt: skip
+LAYOUTS = (
+    f"a CSV with the columns {','.join(fer2013.COLUMNS)}; CK+48 (S010_004_00000017.png in class "
+    f"folders); RAF-DB ({raf_db.LIST_FILE} and Image/aligned); AffectNet (images/0.jpg and "
+    "annotations/0_exp.npy, or folders 0 to 7); JAFFE (KA.AN1.39.tiff); KDEF (AF01ANS.JPG); "
+    "folders of images named by emotion; or a zip of one of these"
+)
 
 
 def load(
@@ -30,8 +48,9 @@ def load(
 ) -> Dataset:
     """Read a data set; the format is recognised by content.
 
-    path: ``fer2013.csv``; FER2013 or CK+48 as folders of images; any folder of class folders; or a
-    zip of one of these. votes: FER+'s ``fer2013new.csv``, which makes FER2013 into FER+.
+    path: ``fer2013.csv``; FER2013 or CK+48 as folders of images; RAF-DB, AffectNet, JAFFE or KDEF
+    as published; any folder of class folders; or a zip of one of these. votes: FER+'s
+    ``fer2013new.csv``, which makes FER2013 into FER+.
     votes_mode: "majority", "probability" or "distribution", see :mod:`fer_cbam.data.ferplus`.
     label_set: a name of :data:`~fer_cbam.labels.LABEL_SETS` or label names, for targets in that
     order; without it, the data set's own.
@@ -48,8 +67,7 @@ def load(
             if reader is None:
                 raise DataError(
                     f"{files.path}: no known data set (found {_first_names(files.names)}); "
-                    f"expected a CSV with the columns {','.join(fer2013.COLUMNS)}, folders of "
-                    "images named by emotion, or a zip of either"
+                    f"expected {LAYOUTS}"
                 )
             dataset = reader.read(files)
     return dataset if label_set is None else dataset.with_labels(_label_names(label_set))

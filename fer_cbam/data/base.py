@@ -18,9 +18,9 @@ from fer_cbam.types import Sample
 class Dataset:
     """Labelled faces of one data set.
 
-    name: ``"fer2013"``, ``"ferplus"``, ``"ckplus48"`` or ``"folder"``. label_names: canonical
-    names; their order is the order of the targets. samples: in the order of the file, or of the
-    sorted file names.
+    name: ``"fer2013"``, ``"ferplus"``, ``"folder"`` or that of another module. label_names:
+    canonical names; their order is the order of the targets. samples: in the order of the file, or
+    of the sorted file names.
 
     Raises:
         DataError: two samples of one id, a label (or a label of ``label_probs``) that is not

@@ -10,13 +10,14 @@ from fer_cbam.data.base import Dataset
 from fer_cbam.data.files import Files
 from fer_cbam.data.image_files import class_images, image_names, read_image
 from fer_cbam.errors import DataError
-from fer_cbam.labels import EMOTIONS
+from fer_cbam.labels import EMOTIONS, canonical_label
 from fer_cbam.types import Sample
 
 
 def recognises(files: Files) -> bool:
-    """Whether there is any image in a folder."""
-    return any("/" in name for name in image_names(files))
+    """Whether there is any image in a folder that is named by an emotion."""
+    folders = {name.split("/")[-2] for name in image_names(files) if "/" in name}
+    return any(_is_emotion(folder) for folder in folders)
 
 
 def read(files: Files) -> Dataset:
@@ -41,3 +42,11 @@ def read(files: Files) -> Dataset:
         for image in images
     )
     return Dataset("folder", tuple(e for e in EMOTIONS if e in found), tuple(samples))
+
+
+def _is_emotion(folder: str) -> bool:
+    try:
+        canonical_label(folder)
+    except DataError:
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from fer_cbam.data.files import MAX_IMAGE_BYTES, Files
 from fer_cbam.errors import DataError, ImageError
 from fer_cbam.images import decode_image
 from fer_cbam.labels import canonical_label
+from fer_cbam.types import Sample
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 
@@ -84,11 +85,54 @@ def read_image(files: Files, name: str) -> npt.NDArray[np.uint8]:
         DataError: what :func:`fer_cbam.images.decode_image` refuses, or a file above the limit.
     """
     try:
-        rgb = decode_image(files.read(name, MAX_IMAGE_BYTES))
+        return _decoded(files.read(name, MAX_IMAGE_BYTES))
     except ImageError as error:
         raise DataError(f"{files.where(name)}: {error}") from error
+
+
+def _decoded(content: bytes) -> npt.NDArray[np.uint8]:
+    rgb = decode_image(content)
     is_grey = (rgb == rgb[..., :1]).all()
     return np.ascontiguousarray(rgb[..., 0]) if is_grey else rgb
+
+
+def encoded_image(files: Files, name: str) -> bytes:
+    """The content of an image file that can be decoded, for :class:`EncodedSample`.
+
+    Raises:
+        DataError: what :func:`read_image` raises.
+    """
+    read_image(files, name)
+    return files.read(name, MAX_IMAGE_BYTES)
+
+
+class EncodedSample(Sample):
+    """A sample that is held as its image file and decoded whenever ``pixels`` are asked for.
+
+    Whole photographs of a data set fit into memory as files (KDEF: 0.2 GB), not as pixels (6 GB).
+    """
+
+    def __init__(
+        self,
+        sample_id: str,
+        content: bytes,
+        label: str,
+        subject_id: str | None = None,
+        group: str | None = None,
+        split: str | None = None,
+    ) -> None:
+        nothing: Mapping[str, float] = {}
+        own = {"sample_id": sample_id, "content": content, "label": label, "subject_id": subject_id,
+               "group": group, "split": split, "label_probs": nothing}  # fmt: skip
+        for field, value in own.items():
+            object.__setattr__(self, field, value)
+
+    content: bytes
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """As `read_image` gives them."""
+        return _decoded(self.content)
 
 
 def read_grey(files: Files, name: str, side: int) -> npt.NDArray[np.uint8]:

@@ -151,3 +151,11 @@ def test_a_large_member_is_refused_before_it_is_unpacked(
     monkeypatch.setattr(zipfile.ZipExtFile, "read", lambda *_: pytest.fail("was unpacked"))
     with pytest.raises(DataError, match=f"expected at most {images.MAX_IMAGE_BYTES}"):
         load(path)
+
+
+@pytest.mark.parametrize("folders", ["ab", "17"])  # 1 to 7: RAF-DB's, but not its names
+def test_what_is_no_layout_is_told_which_are(folders: str, write_tree: Callable[..., Path]) -> None:
+    files = {f"{folder}/x.png": png(noise(0)) for folder in folders}
+    found = ", ".join(files).replace(".", r"\.")
+    with pytest.raises(DataError, match=rf"found {found}\).*RAF-DB .*AffectNet .*JAFFE .*KDEF"):
+        load(write_tree(files))
