@@ -6,7 +6,8 @@
 Writes ``metrics.json``, ``predictions.parquet`` (kept out of git) and the figures that are asked
 for. ``--weights`` is the name of embedded weights, a folder of weights, a folder with one such
 folder for each split, or ``hf-hub:user/name``. ``--backend onnx-int8`` takes a folder of
-``fer-cbam export --data``. ``python -m eval trust`` is another report, see :mod:`eval.trust.run`.
+``fer-cbam export --data``. ``--protocol cross`` is for data sets that the weights never learnt, see
+:mod:`eval.cross`. ``python -m eval trust`` is another report, see :mod:`eval.trust.run`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from eval import cross
 from eval.predict import OPTIONS, jobs
 from eval.records import provenance
 from eval.run import FIGURES, draw, evaluate, print_summary, write
 from eval.trust import run as trust
 from fer_cbam import data
 from fer_cbam.backends.base import BACKENDS
-from fer_cbam.data.protocols import PROTOCOLS
+from fer_cbam.data.protocols import CROSS, PROTOCOLS
+from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
 
 PUBLIC = [name for name in FIGURES if "images" not in name]
@@ -34,17 +37,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         return trust.main(arguments[1:])
     args = parse_arguments(arguments)
     try:
-        dataset = data.load(args.data, votes=args.votes)
+        loaded = data.load(args.data, votes=args.votes)
+        dataset = cross.named(loaded, args.data_name, args.split)
         sources = [args.weights, *args.ensemble]
         members = [
             jobs(source, dataset, args.protocol, args.backend, args.device) for source in sources
         ]
         evaluation = evaluate(members, dataset, args.protocol, args.option, args.name)
-        write(evaluation, args.out, provenance("eval", arguments), args.backend)
+        conditions = {}
+        if args.protocol == CROSS:
+            conditions = dict(cross.measured(evaluation, face_detector(args.backend)))
+        more = cross.records(conditions, evaluation.result)
+        write(evaluation, args.out, provenance("eval", arguments), args.backend, more)
         draw(evaluation, args.figures_to or args.out, args.figures)
     except (FerError, OSError) as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     print_summary(evaluation.result)
+    cross.print_conditions(conditions)
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -56,6 +65,10 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--data", type=Path, required=True, help="data set file or folder")
     add("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
     add("--protocol", required=True, choices=PROTOCOLS)
+    add(
+        "--split", nargs="+", default=[], metavar="NAME", help="only these of the data's own splits"
+    )
+    add("--data-name", help="name of the data in the report, for folders of class folders")
     add("--out", type=Path, required=True, help="folder for the report")
     add("--option", default="plain", choices=OPTIONS, help="views of a crop, see eval/predict.py")
     add("--ensemble", nargs="+", default=[], metavar="WEIGHTS", help="more, to be tested together")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 from eval import attention, figures, table
 from eval.history import run_history
 from eval.predict import ENSEMBLE, Job, predict, predict_ensemble, weights_sha256
-from eval.records import write_report
+from eval.records import Record, write_report
 from eval.report import STUDY, report, report_records, splits_table
 from fer_cbam.data import Dataset
 
@@ -55,11 +55,17 @@ def evaluate(
     return Evaluation(dataset, members, predictions, report(predictions))
 
 
-def write(evaluation: Evaluation, out: Path, command: Mapping[str, Any], backend_name: str) -> None:
-    """Write metrics and predictions. command: see :func:`eval.records.provenance`."""
+def write(
+    evaluation: Evaluation, out: Path, command: Mapping[str, Any], backend_name: str,
+    more: Iterable[Record] = (),
+) -> None:  # fmt: skip
+    """Write metrics and predictions.
+
+    command: see :func:`eval.records.provenance`. more: records beside those of the evaluation.
+    """
     result = evaluation.result
     write_report(
-        out / METRICS_FILE, STUDY, command, report_records(result),
+        out / METRICS_FILE, STUDY, command, [*report_records(result), *more],
         backend=backend_name, device=evaluation.members[0][0].backend.device,
         weights_sha256=[weights_sha256(pairs) for pairs in evaluation.members],
         value=result["value"], interval=result["interval"], splits=splits_table(result),

@@ -37,9 +37,11 @@ def chosen_splits(dataset: data.Dataset, protocol: str, choice: str) -> tuple[Sp
     """Splits of a protocol. choice: "all", or names or numbers such as ``0,2`` or ``fold3``.
 
     Raises:
-        FerError: there is no such split.
+        FerError: there is no such split, or it trains on nothing.
     """
     splits = protocol_splits(dataset, protocol)
+    if not all(len(split.train) for split in splits):
+        raise FerError(f"protocol {protocol!r} only tests; expected one that trains")
     if choice == "all":
         return splits
     known = {key: split for split in splits for key in (split.name, str(split.index))}

@@ -8,7 +8,8 @@ folds of CK+48, nobody on both sides; the folds are frozen in ``ckplus48_subject
 
 makes again from the data. ``public``, ``private``: FER2013's Training split against PublicTest or
 PrivateTest; what is not tested is not trained on either, nor is an image of Training that has a
-near-identical one in PublicTest or PrivateTest (:func:`twins_across`).
+near-identical one in PublicTest or PrivateTest (:func:`twins_across`). ``cross``: a data set that
+was not trained on; its own ``test`` split where it has one, else its ``val`` split, else all of it.
 
 scikit-learn is needed to make random splits, and is loaded only then.
 """
@@ -31,6 +32,7 @@ from fer_cbam.errors import DataError
 Indices = npt.NDArray[np.int64]
 
 SUBJECT10_FILE = Path(__file__).with_name("ckplus48_subject10.json")
+CROSS = "cross"
 _FOLDS = 10
 _TEST_FRACTION = 0.2
 
@@ -39,11 +41,12 @@ _TEST_FRACTION = 0.2
 class Split:
     """One way to part a data set.
 
-    train, test: positions in ``Dataset.samples``, int64, sorted, disjoint, neither empty. name:
-    ``"seed3"``, ``"fold7"``, ``"public"`` or ``"private"``. index: the seed or fold, else 0.
+    train, test: positions in ``Dataset.samples``, int64, sorted, disjoint; train is empty under
+    ``cross``. name: ``"seed3"``, ``"fold7"``, ``"public"``, ``"private"`` or ``"cross"``. index:
+    the seed or fold, else 0.
 
     Raises:
-        DataError: a side is empty, or a sample stands on both or twice.
+        DataError: a side is empty that must not be, or a sample stands on both or twice.
     """
 
     train: Indices
@@ -54,7 +57,7 @@ class Split:
     def __post_init__(self) -> None:
         for side in ("train", "test"):
             positions = np.sort(np.asarray(getattr(self, side), np.int64))
-            if not positions.size:
+            if not positions.size and (side, self.name) != ("train", CROSS):
                 raise DataError(f"split {self.name!r}: no {side} samples; expected some")
             object.__setattr__(self, side, positions)
         both = np.concatenate([self.train, self.test])
@@ -229,6 +232,13 @@ def _subject10_splits(dataset: Dataset) -> tuple[Split, ...]:
     )
 
 
+def _cross_split(dataset: Dataset) -> tuple[Split, ...]:
+    found = np.array([sample.split or "" for sample in dataset.samples])
+    own = next((name for name in ("test", "val") if name in found), None)
+    test = np.arange(len(found)) if own is None else np.flatnonzero(found == own)
+    return (Split(np.empty(0, np.int64), test, CROSS),)
+
+
 def _official(name: str, test_split: str) -> Callable[[Dataset], tuple[Split, ...]]:
     def splits(dataset: Dataset) -> tuple[Split, ...]:
         found = np.array([sample.split or "" for sample in dataset.samples])
@@ -246,6 +256,7 @@ _FIXED: dict[str, Callable[[Dataset], tuple[Split, ...]]] = {
     "subject10": _subject10_splits,
     "public": _official("public", "PublicTest"),
     "private": _official("private", "PrivateTest"),
+    CROSS: _cross_split,
 }
 PROTOCOLS = ("paper", *_FIXED)
 

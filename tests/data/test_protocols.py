@@ -58,6 +58,23 @@ def test_split_sorts_and_checks_itself() -> None:
             Split(np.array(train), np.array(test), "x")
     with pytest.raises(DataError, match="no test samples"):
         Split(np.array([0]), np.array([]), "x")
+    with pytest.raises(DataError, match="no train samples"):
+        Split(np.array([]), np.array([0]), "x")
+
+
+@pytest.mark.parametrize(
+    ("splits", "tested"),
+    [
+        ((None, None), [0, 1]),
+        (("train", "test", "val"), [1]),
+        (("val", "train", "val"), [0, 2]),
+        (("straight", "half_left"), [0, 1]),
+    ],
+)
+def test_cross_tests_what_a_data_set_keeps_for_tests(splits: tuple, tested: list[int]) -> None:
+    samples = [Sample(str(i), PIXELS, "fear", split=s) for i, s in enumerate(splits)]
+    (split,) = protocol_splits(Dataset("tiny", ("fear",), tuple(samples)), "cross")
+    assert (split.name, split.train.tolist(), split.test.tolist()) == ("cross", [], tested)
 
 
 def test_paper_splits_are_stratified_repeatable_and_differ_by_seed() -> None:
