@@ -27,6 +27,7 @@ from fer_cbam.backends.base import BACKENDS
 from fer_cbam.data.protocols import CROSS, PROTOCOLS
 from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
+from fer_cbam.prior import read_prior
 
 PUBLIC = [name for name in FIGURES if "images" not in name]
 
@@ -43,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         members = [
             jobs(source, dataset, args.protocol, args.backend, args.device) for source in sources
         ]
-        evaluation = evaluate(members, dataset, args.protocol, args.option, args.name)
+        prior = None if args.prior is None else read_prior(args.prior)
+        evaluation = evaluate(members, dataset, args.protocol, args.option, args.name, prior)
         conditions = {}
         if args.protocol == CROSS:
             conditions = dict(cross.measured(evaluation, face_detector(args.backend)))
@@ -74,6 +76,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--ensemble", nargs="+", default=[], metavar="WEIGHTS", help="more, to be tested together")
     add("--backend", default="torch", choices=BACKENDS, help="what runs the network")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where torch finds it")
+    add("--prior", metavar="MIX", help="expect this class mix: training, uniform, a number "
+        "between (0 to 1), or anger=0.1,... for each label")  # fmt: skip
     add("--name", help="name of the weights in the report (default: architecture and data)")
     add("--figures", nargs="*", default=[], choices=FIGURES, metavar="NAME",
         help=f"{', '.join(FIGURES)}; without a name all but gallery_images, which shows faces of "

@@ -188,18 +188,18 @@ def _legend_title(report: Mapping[str, Any], title: str, metric: str) -> str:
 
 
 def reliability(table: pd.DataFrame, report: Mapping[str, Any]) -> Figure:
-    """Accuracy against confidence, in the bins of the ECE, before and after the temperature.
+    """Accuracy against confidence, in the bins of the ECE, before and after calibration.
 
     The area of a dot grows with the images in its bin. A dashed line stands below which the
     weights answer "uncertain".
     """
     arrays = scored(table)
-    sides = (("temperature 1", arrays.raw_probs, "ece_uncalibrated"),
-             ("as the weights answer", arrays.probs, "ece"))  # fmt: skip
+    sides = (("logits alone", arrays.raw_confidence, "ece_uncalibrated"),
+             ("as the weights answer", arrays.confidence, "ece"))  # fmt: skip
     with rc_context(RC):
         figure, axes = _figure(1, 2, 9, 4.4, heading(report))
-        for ax, (title, probs, name) in zip(axes[0], sides, strict=True):
-            count, confidence, hits = reliability_bins(probs.max(1), arrays.correct)
+        for ax, (title, values, name) in zip(axes[0], sides, strict=True):
+            count, confidence, hits = reliability_bins(values, arrays.correct)
             shown = count > 0
             ax.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
             ax.plot(confidence[shown], hits[shown], color=TRAIN, linewidth=1)
@@ -209,7 +209,8 @@ def reliability(table: pd.DataFrame, report: Mapping[str, Any]) -> Figure:
             ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
             ax.set_title(f"{title}: ECE {error:.1f} %")
             ax.grid(alpha=0.3)
-        for threshold in table["uncertain_below"].unique():
+        decisions = table.attrs["decisions"].values()
+        for threshold in sorted({d.get("uncertain_below", 0.0) for d in decisions}):
             if threshold > 0:
                 axes[0][1].axvline(threshold, color=VALIDATION, linestyle="--", linewidth=1)
     return figure

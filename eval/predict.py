@@ -9,7 +9,7 @@ https://github.com/WuJie1010/Facial-Expression-Recognition.Pytorch): four corner
 11/12 of the side each, and their mirror images, here enlarged to the input size by the weights' own
 preprocessing. Both take the mean of the logits: before the softmax (a geometric mean of the
 probabilities), so that a temperature means the same for all. "ensemble" is the mean of the
-probabilities that several sets of weights give to the plain crop, each at its own temperature.
+probabilities that several sets of weights give to the plain crop, each calibrated on its own.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from fer_cbam.backends.batched import forward_many
 from fer_cbam.backends.open import open_backend
 from fer_cbam.data.base import Dataset
 from fer_cbam.data.protocols import Split, protocol_splits
-from fer_cbam.decide import softmax
+from fer_cbam.decide import Decision
 from fer_cbam.errors import DataError, WeightsError
 from fer_cbam.hub import LoadedModel
+from fer_cbam.prior import Prior
 
 OPTIONS = ("plain", "flip", "tencrop")
 ENSEMBLE = "ensemble"
@@ -62,11 +63,25 @@ def predict_logits(
     Raises:
         DataError: an option that does not exist.
     """
+    return read(backend, crops, option)[0]
+
+
+def read(
+    backend: Backend, crops: Sequence[np.ndarray], option: str = "plain"
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The same, and the embeddings float32 ``(N, D)``, None where the backend gives none."""
     if option not in OPTIONS:
         raise DataError(f"option {option!r}; expected one of: {', '.join(OPTIONS)}")
-    logits = [forward_many(backend, view).logits for view in _views(crops, option)]
-    mean: np.ndarray = np.mean(logits, axis=0)
-    return mean
+    views = [forward_many(backend, view) for view in _views(crops, option)]
+    embeddings = [view.embedding for view in views if view.embedding is not None]
+    mean: np.ndarray = np.mean([view.logits for view in views], axis=0)
+    return mean, np.mean(embeddings, axis=0) if embeddings else None
+
+
+def predict_labels(backend: Backend, crops: Sequence[np.ndarray]) -> np.ndarray:
+    """Positions of the labels that the weights say of crops, int ``(N,)``."""
+    own = decision(backend)
+    return own.said(own.posterior(predict_logits(backend, crops)))
 
 
 def _views(crops: Sequence[np.ndarray], option: str) -> Iterator[Sequence[np.ndarray]]:
@@ -199,9 +214,9 @@ def temperature(backend: Backend) -> float:
     return float(backend.config.get("temperature", 1.0))
 
 
-def uncertain_below(backend: Backend) -> float:
-    """The confidence below which the weights give no answer; 0 where none was saved."""
-    return float(backend.config.get("uncertain_below", 0.0))
+def decision(backend: Backend, prior: Prior | None = None) -> Decision:
+    """How the weights answer, see :meth:`fer_cbam.decide.Decision.of`."""
+    return Decision.of(backend.config, backend.label_names, prior)
 
 
 def weights_sha256(pairs: Sequence[Job]) -> dict[str, str]:
@@ -213,11 +228,14 @@ def weights_sha256(pairs: Sequence[Job]) -> dict[str, str]:
 
 
 def predict_ensemble(
-    members: Sequence[Sequence[Job]], dataset: Dataset, protocol: str, name: str
-) -> pd.DataFrame:
-    """The table of an ensemble; its logits are the logarithms of the mean probabilities.
+    members: Sequence[Sequence[Job]], dataset: Dataset, protocol: str, name: str,
+    prior: Prior | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """The table of an ensemble; its logits are the logarithms of the mean probabilities, and what
+    lifts its labels is the mean of what lifts those of its members.
 
-    members: the jobs of each set of weights, as `jobs` gives them.
+    members: the jobs of each set of weights, as `jobs` gives them. A crop is a face where all
+    members take it for one. prior: see :meth:`fer_cbam.decide.Decision.of`.
 
     Raises:
         DataError: one member only, or members with other splits or label names.
@@ -226,40 +244,51 @@ def predict_ensemble(
     if len(members) < 2 or len(kinds) > 1:
         raise DataError(f"ensemble: {len(members)} sets of weights, {len(kinds)} kinds of splits "
                         "and labels; expected two or more with the same")  # fmt: skip
-    parts = []
+    parts, decisions = [], {}
+    smallest = np.finfo(np.float64).tiny
     for own in zip(*members, strict=True):
         split, labels = own[0].split, own[0].backend.label_names
         crops = [dataset.samples[i].pixels for i in split.test]
-        probs = [softmax(predict_logits(j.backend, crops) / temperature(j.backend)) for j in own]
-        smallest = np.finfo(np.float64).tiny
+        asked = [decision(job.backend, prior) for job in own]
+        found = [read(job.backend, crops) for job in own]
+        probs = [how.posterior(f[0]) for how, f in zip(asked, found, strict=True)]
+        faces = [how.is_face(f[1], len(crops)) for how, f in zip(asked, found, strict=True)]
         logits = np.log(np.maximum(np.mean(probs, axis=0), smallest))
-        parts.append(table.rows(dataset, split.test, split.name, logits, labels))
-    return _combined(parts, members[0], dataset, protocol, name, ENSEMBLE)
+        parts.append(table.rows(dataset, split.test, split.name, logits, labels, np.all(faces, 0)))
+        lift = np.mean([how.lift for how in asked], axis=0)
+        decisions[split.name] = Decision(labels, lift=tuple(lift))
+    return _combined(parts, members[0], dataset, protocol, name, ENSEMBLE, decisions)
 
 
 def predict(
     pairs: Sequence[Job], dataset: Dataset, protocol: str, option: str = "plain",
-    name: str | None = None,
+    name: str | None = None, prior: Prior | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """The table of all jobs. name: of the weights, by default `weights_name` of the first."""
-    parts = []
+    """The table of all jobs.
+
+    name: of the weights, by default `weights_name` of the first. prior: see
+    :meth:`fer_cbam.decide.Decision.of`.
+    """
+    parts, decisions = [], {}
     for job in pairs:
         crops = [dataset.samples[i].pixels for i in job.split.test]
-        logits = predict_logits(job.backend, crops, option)
+        logits, embedding = read(job.backend, crops, option)
+        how = decisions[job.split.name] = decision(job.backend, prior)
         parts.append(
             table.rows(dataset, job.split.test, job.split.name, logits, job.backend.label_names,
-                       temperature(job.backend), uncertain_below(job.backend))
+                       how.is_face(embedding, len(crops)))
         )  # fmt: skip
     name = name or weights_name(pairs[0].backend)
-    return _combined(parts, pairs, dataset, protocol, name, option)
+    return _combined(parts, pairs, dataset, protocol, name, option, decisions)
 
 
 def _combined(
     parts: Sequence[pd.DataFrame], pairs: Sequence[Job], dataset: Dataset, protocol: str,
-    name: str, option: str,
+    name: str, option: str, decisions: Mapping[str, Decision],
 ) -> pd.DataFrame:  # fmt: skip
     return table.combine(
         parts, data=dataset.name, label_names=dataset.label_names, protocol=protocol,
         weights=name, option=option, scores="logits",
         sequence_overlap=table.overlap(dataset, [job.split for job in pairs]),
+        decisions={split: table.decision_values(how) for split, how in decisions.items()},
     )  # fmt: skip

@@ -7,8 +7,9 @@ cross-validation studies", SIGKDD Explorations 12(1), 2010). Where test sides ov
 by several seeds), everything is the mean over the splits. Mean and standard deviation (n - 1) over
 splits are given wherever there are several.
 
-``<metric>_uncalibrated`` is at temperature 1. ``coverage`` is the share of images that get an
-answer at the weights' ``uncertain_below``, ``selective_accuracy`` the accuracy among them.
+``<metric>_uncalibrated`` is of the softmax of the logits alone. ``coverage`` is the share of images
+that are taken for faces and get an answer at the weights' ``uncertain_below``,
+``selective_accuracy`` the accuracy among them.
 ``<metric>_without_twins`` leaves out the test images to which Training holds a near-identical one;
 it is given where there are any.
 """
@@ -62,7 +63,7 @@ def measure(s: Scored, weights: np.ndarray | None = None) -> dict[str, np.ndarra
         "ece": m.ece(s.confidence, s.correct, weights),
         "log_loss_uncalibrated": m.log_loss(s.targets, s.raw_probs, weights),
         "brier_uncalibrated": m.brier(s.targets, s.raw_probs, weights),
-        "ece_uncalibrated": m.ece(s.raw_probs.max(1), s.correct, weights),
+        "ece_uncalibrated": m.ece(s.raw_confidence, s.correct, weights),
         "coverage": m.coverage(s.answered, weights),
         "selective_accuracy": m.selective_accuracy(s.correct, s.answered, weights),
         **_without_twins(s, weights),

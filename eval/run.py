@@ -16,6 +16,7 @@ from eval.predict import ENSEMBLE, Job, predict, predict_ensemble, weights_sha25
 from eval.records import Record, write_report
 from eval.report import STUDY, report, report_records, splits_table
 from fer_cbam.data import Dataset
+from fer_cbam.prior import Prior
 
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.parquet"
@@ -38,20 +39,21 @@ class Evaluation:
 
 def evaluate(
     members: Sequence[Sequence[Job]], dataset: Dataset, protocol: str, option: str = "plain",
-    name: str | None = None,
+    name: str | None = None, prior: Prior | None = None,
 ) -> Evaluation:  # fmt: skip
     """Predict every test image, and measure.
 
     members: the jobs of each set of weights, see :func:`eval.predict.jobs`; several are an
-    ensemble. name: of the weights in the report.
+    ensemble. name: of the weights in the report. prior: the class mix that is expected, by default
+    the weights decide.
 
     Raises:
         DataError, WeightsError: see :mod:`eval.predict`.
     """
     if len(members) > 1:
-        predictions = predict_ensemble(members, dataset, protocol, name or "ensemble")
+        predictions = predict_ensemble(members, dataset, protocol, name or "ensemble", prior)
     else:
-        predictions = predict(members[0], dataset, protocol, option, name)
+        predictions = predict(members[0], dataset, protocol, option, name, prior)
     return Evaluation(dataset, members, predictions, report(predictions))
 
 

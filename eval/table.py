@@ -1,14 +1,15 @@
 """The one table that every report reads: what a model said of each test image.
 
 Columns: ``sample_id``, ``subject_id``, ``group`` (None where unknown), ``split``, ``target``
-(label name), ``twin`` (Training holds a near-identical image), ``temperature`` (divides the
-logits before the softmax) and ``uncertain_below`` (no answer below it), both as saved with the
-weights, and one ``logit_<label>`` for each label of the model, in the order of its logits.
+(label name), ``twin`` (Training holds a near-identical image), ``face`` (the weights take the crop
+for one), and one ``logit_<label>`` for each label of the model, in the order of its logits.
 
 ``table.attrs`` says what it is of, and survives the parquet file: ``data`` (name), ``label_names``
-of the data set, ``protocol``, ``weights`` (name), ``option`` (see :mod:`eval.predict`) and
+of the data set, ``protocol``, ``weights`` (name), ``option`` (see :mod:`eval.predict`),
 ``scores``: "logits", or "margins" where the softmax is no probability (nearest neighbours, SVM),
-and ``sequence_overlap`` (see `overlap`; None where sequences are unknown).
+``sequence_overlap`` (see `overlap`; None where sequences are unknown), and ``decisions``: split ->
+how the weights that were tested on it answer, the fields of :class:`fer_cbam.decide.Decision` but
+for labels and probe; what is left out is as there.
 """
 
 from __future__ import annotations
@@ -23,15 +24,14 @@ import pandas as pd
 
 from fer_cbam.data.base import Dataset
 from fer_cbam.data.protocols import Split, sequence_overlap, twins_across
-from fer_cbam.decide import softmax
+from fer_cbam.decide import Decision, softmax
 from fer_cbam.errors import DataError
 
 LOGIT = "logit_"
-COLUMNS = (
-    "sample_id", "subject_id", "group", "split", "target", "twin", "temperature", "uncertain_below",
-)  # fmt: skip
+COLUMNS = ("sample_id", "subject_id", "group", "split", "target", "twin", "face")
 ATTRIBUTES = (
     "data", "label_names", "protocol", "weights", "option", "scores", "sequence_overlap",
+    "decisions",
 )  # fmt: skip
 
 
@@ -41,12 +41,12 @@ def rows(
     split: str,
     logits: np.ndarray,
     label_names: Sequence[str],
-    temperature: float = 1.0,
-    uncertain_below: float = 0.0,
+    face: np.ndarray | bool = True,
 ) -> pd.DataFrame:
     """The part of a table for one split.
 
     index: int ``(N,)``, the samples tested. logits: float ``(N, L)``, in the order of label_names.
+    face: bool ``(N,)``, or one for all.
 
     Raises:
         DataError: logits of another shape, or that are not finite.
@@ -67,8 +67,7 @@ def rows(
             "split": split,
             "target": [s.label for s in samples],
             "twin": twins_across(dataset)[index],
-            "temperature": temperature,
-            "uncertain_below": uncertain_below,
+            "face": face,
         }
     )
     for column, name in zip(logits.T, label_names, strict=True):
@@ -126,8 +125,9 @@ class Scored:
 
     label_names: of the data set (the first K), then those that only the model knows. targets, preds
     int64 ``(N,)``, positions in label_names. probs float64 ``(N, L)``; a column of zeros for an
-    emotion that the model does not know; raw_probs the same at temperature 1. answered bool
-    ``(N,)``: the confidence is high enough for an answer. twin bool ``(N,)``, see the column.
+    emotion that the model does not know; raw_probs the softmax of the logits alone. answered bool
+    ``(N,)``: taken for a face, and the confidence is high enough for an answer. twin bool
+    ``(N,)``, see the column.
     """
 
     label_names: tuple[str, ...]
@@ -146,8 +146,14 @@ class Scored:
 
     @property
     def confidence(self) -> np.ndarray:
-        """Probability of the prediction, ``(N,)``."""
+        """Calibrated probability of the prediction, ``(N,)``."""
         chosen: np.ndarray = self.probs[np.arange(len(self.preds)), self.preds]
+        return chosen
+
+    @property
+    def raw_confidence(self) -> np.ndarray:
+        """The same of the uncalibrated probabilities."""
+        chosen: np.ndarray = self.raw_probs[np.arange(len(self.preds)), self.preds]
         return chosen
 
     @property
@@ -162,21 +168,40 @@ def model_labels(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(c.removeprefix(LOGIT) for c in table.columns if c.startswith(LOGIT))
 
 
-def scored(table: pd.DataFrame) -> Scored:
-    """Targets, predictions and probabilities of a table.
+def decision_values(decision: Decision) -> dict[str, Any]:
+    """A decision as it stands in ``table.attrs["decisions"]``."""
+    return {
+        "temperature": decision.temperature,
+        "bias": list(decision.bias),
+        "lift": list(decision.lift),
+        "uncertain_below": decision.uncertain_below,
+    }
 
-    The prediction is the largest logit; among equal ones the first in the model's own order.
-    """
+
+def decision_of(table: pd.DataFrame, split: str) -> Decision:
+    """How the weights that were tested on a split answer."""
+    return Decision(model_labels(table), **table.attrs["decisions"].get(split, {}))
+
+
+def scored(table: pd.DataFrame) -> Scored:
+    """Targets, predictions and probabilities of a table, by the decision of each split's weights;
+    among equal predictions the first in the model's own order."""
     known = model_labels(table)
     data_labels = tuple(table.attrs["label_names"])
     labels = data_labels + tuple(name for name in known if name not in data_labels)
     logits = table[[LOGIT + name for name in known]].to_numpy(np.float64)
     columns = np.array([labels.index(name) for name in known])
     probs, raw = np.zeros((2, len(table), len(labels)))
-    probs[:, columns] = softmax(logits / table["temperature"].to_numpy()[:, None])
     raw[:, columns] = softmax(logits)
+    preds, answered = np.zeros(len(table), np.int64), table["face"].to_numpy(bool).copy()
+    for split in table["split"].unique():
+        rows = np.flatnonzero(table["split"] == split)
+        decision = decision_of(table, split)
+        own = decision.posterior(logits[rows])
+        said = decision.said(own)
+        probs[np.ix_(rows, columns)], preds[rows] = own, columns[said]
+        answered[rows] &= own[np.arange(len(rows)), said] >= decision.uncertain_below
     position = {name: i for i, name in enumerate(labels)}
     targets = table["target"].map(position).to_numpy(np.int64)
-    answered = probs.max(1) >= table["uncertain_below"].to_numpy()
-    preds, twin = columns[logits.argmax(1)], table["twin"].to_numpy(bool)
+    twin = table["twin"].to_numpy(bool)
     return Scored(labels, len(data_labels), targets, preds, probs, raw, answered, twin)

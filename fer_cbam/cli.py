@@ -15,7 +15,7 @@ from fer_cbam.errors import BackendError, FerError
 
 if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
     from fer_cbam.deploy.export import Exported
-    from fer_cbam.types import Recognition
+    from fer_cbam.types import Prediction, Recognition
 
 
 JSON_DIGITS = 4  # decimals of a probability
@@ -41,6 +41,10 @@ def main(argv: list[str] | None = None) -> int:
     predict.add_argument(
         "--backend", choices=BACKENDS, help="what runs the network; default: torch if installed"
     )
+    predict.add_argument(
+        "--prior", metavar="MIX", help="the expressions you expect: training, uniform, a number "
+        "between (0 to 1), or anger=0.1,... for each label"
+    )  # fmt: skip
     predict.set_defaults(run=run_predict)
     export = commands.add_parser("export", help="write weights as a folder that needs no torch")
     export.add_argument(
@@ -82,13 +86,15 @@ def _print_any_name() -> None:
 def run_predict(args: argparse.Namespace) -> int:
     """Answer each photo on stdout; say on stderr what could not be read or written."""
     from fer_cbam.hub import DEFAULT_WEIGHTS
+    from fer_cbam.prior import read_prior
     from fer_cbam.recognizer import EmotionRecognizer
 
     if args.explain:
         args.explain.mkdir(parents=True, exist_ok=True)
     recognizer = EmotionRecognizer.from_pretrained(
-        DEFAULT_WEIGHTS if args.weights is None else args.weights, backend=args.backend
-    )
+        DEFAULT_WEIGHTS if args.weights is None else args.weights, backend=args.backend,
+        prior=None if args.prior is None else read_prior(args.prior),
+    )  # fmt: skip
     status = 0
     names: set[str] = set()
     # One by one: an answer is there as soon as its photo is read.
@@ -178,12 +184,21 @@ def as_text(photo: Path, recognitions: Sequence[Recognition]) -> str:
         return f"{photo}: no face found"
     lines = [f"{photo}: {len(recognitions)} face{'s' if len(recognitions) > 1 else ''}"]
     for number, recognition in enumerate(recognitions, 1):
-        probs = sorted(recognition.prediction.probs.items(), key=lambda item: -item[1])
-        shown = ", ".join(f"{label} {prob:.2f}" for label, prob in probs[:3])
+        prediction = recognition.prediction
         box = ", ".join(f"{v:.0f}" for v in recognition.face.box)
-        mark = " (uncertain)" if recognition.prediction.uncertain else ""
-        lines.append(f"  {number}  box {box}  {shown}{mark}")
+        lines.append(f"  {number}  box {box}  {answer_in_words(prediction)}")
     return "\n".join(lines)
+
+
+def answer_in_words(prediction: Prediction) -> str:
+    """``happiness 0.97, neutral 0.02, surprise 0.01``: what is said, then what else is most
+    probable; ``(uncertain)`` behind it, or ``no face``."""
+    if prediction.no_face:
+        return prediction.said
+    ranked = sorted((name != prediction.label, -prob, name)
+                    for name, prob in prediction.probs.items())  # fmt: skip
+    shown = ", ".join(f"{name} {-prob:.2f}" for _, prob, name in ranked[:3])
+    return f"{shown} (uncertain)" if prediction.uncertain else shown
 
 
 def write_explanations(

@@ -18,6 +18,10 @@ class WeightsError(FerError, RuntimeError):
     """Weights that are missing, damaged, or not those of the model asked for."""
 
 
+class PriorError(FerError, ValueError):
+    """A class mix that is none of these weights' labels."""
+
+
 class BackendError(FerError, ImportError):
     """A backend that does not exist, or whose packages are not installed."""
 

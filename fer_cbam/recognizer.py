@@ -13,12 +13,13 @@ from fer_cbam.backends.base import Backend, Forward
 from fer_cbam.backends.batched import BATCH_SIZE, forward_many
 from fer_cbam.backends.names import EMBEDDING
 from fer_cbam.backends.open import default_backend, open_backend
-from fer_cbam.decide import predictions
+from fer_cbam.decide import Decision
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import WeightsError
 from fer_cbam.hub import DEFAULT_WEIGHTS, with_revision
 from fer_cbam.images import decode_image
+from fer_cbam.prior import Prior
 from fer_cbam.saliency import attention_maps, saliency_maps
 from fer_cbam.types import AlignedFace, Face, ImageResult, Prediction, Recognition, Saliency
 
@@ -29,7 +30,17 @@ class EmotionRecognizer:
     Safe to share between threads.
     """
 
-    def __init__(self, backend: Backend, detector: FaceDetector | None = None):
+    def __init__(
+        self,
+        backend: Backend,
+        detector: FaceDetector | None = None,
+        prior: Prior | None = None,
+    ):
+        """backend: the weights. detector: YuNet where none is given. prior: see `from_pretrained`.
+
+        Raises:
+            PriorError, WeightsError: see :meth:`fer_cbam.decide.Decision.of`.
+        """
         if len(backend.preprocess.landmarks) != 5:
             raise WeightsError(
                 f"{backend.name}: config.json has {len(backend.preprocess.landmarks)} landmarks; "
@@ -39,8 +50,7 @@ class EmotionRecognizer:
         self.name = backend.name
         self.preprocess = backend.preprocess
         self.label_names = backend.label_names
-        self.temperature = float(backend.config.get("temperature", 1.0))
-        self.uncertain_below = float(backend.config.get("uncertain_below", 0.0))
+        self.decision = Decision.of(backend.config, backend.label_names, prior)
         self.detector: FaceDetector = detector or face_detector()
 
     @classmethod
@@ -52,6 +62,7 @@ class EmotionRecognizer:
         *,
         revision: str | None = None,
         device: str | None = None,
+        prior: Prior | None = None,
     ) -> EmotionRecognizer:
         """Load weights: ``<arch>.<tag>``, a folder, or ``[hf-hub:]user/name[@revision]``.
 
@@ -63,14 +74,20 @@ class EmotionRecognizer:
         device: "cpu" or "cuda", for the network; by default "cuda" where torch runs it and finds
         one.
 
+        prior: how often each expression is expected where the faces come from: "training",
+        "uniform", a number from 0 (training) to 1 (uniform), or label -> share. Probabilities are
+        then those for that mix, by Bayes' rule, and the label is the most probable. By default the
+        weights decide, see :mod:`fer_cbam.decide`.
+
         Raises:
+            PriorError: a prior that does not fit the labels.
             WeightsError: they are missing, damaged, or do not fit their architecture.
             BackendError: an unknown backend, packages that it needs are not installed, or a device
                 that it does not run on.
         """
         backend = default_backend() if backend is None else backend
         opened = open_backend(with_revision(source, revision), backend, device)
-        return cls(opened, detector or face_detector(backend))
+        return cls(opened, detector or face_detector(backend), prior)
 
     def __call__(self, image: Any, explain: bool = False) -> list[Recognition]:
         """Recognise every face of an image, from the largest to the smallest.
@@ -232,7 +249,7 @@ class EmotionRecognizer:
         return embedding
 
     def _predictions(self, forward: Forward) -> list[Prediction]:
-        return predictions(forward.logits, self.label_names, self.temperature, self.uncertain_below)
+        return self.decision.predictions(forward.logits, forward.embedding)
 
     def _saliencies(self, forward: Forward, row: int, label: str) -> tuple[Saliency, ...]:
         cam = self._gradcam(forward, row, label)

@@ -57,10 +57,10 @@ def percent(prob: float) -> str:
 
 
 def caption(recognition: Recognition) -> str:
-    """``happiness 97 %``, or ``uncertain`` below the weights' threshold."""
+    """``happiness 97 %``, ``uncertain`` below the weights' threshold, or ``no face``."""
     prediction = recognition.prediction
-    if prediction.uncertain:
-        return "uncertain"
+    if prediction.uncertain or prediction.no_face:
+        return prediction.said
     return f"{prediction.label} {percent(prediction.confidence)}"
 
 

@@ -43,18 +43,26 @@ class Face:
 class Prediction:
     """What the model says of one face.
 
-    label: the most probable emotion. confidence: its probability. probs: label -> probability, in
-    the order of the logits, summing to 1. uncertain: confidence is below the threshold that was
-    saved with the weights (never, where none was).
+    label: the emotion that is said, by :mod:`fer_cbam.decide`; not always the most probable.
+    confidence: its calibrated probability. probs: label -> calibrated probability, in the order of
+    the logits, summing to 1. uncertain: confidence is below the threshold that was saved with the
+    weights (never, where none was). no_face: the crop does not look like a face to the network;
+    label and probs then mean nothing.
     """
 
     label: str
     confidence: float
     probs: Mapping[str, float]
     uncertain: bool = False
+    no_face: bool = False
+
+    @property
+    def said(self) -> str:
+        """The answer: ``"no face"``, ``"uncertain"``, or the label."""
+        return "no face" if self.no_face else "uncertain" if self.uncertain else self.label
 
     def to_dict(self, digits: int = 6) -> dict[str, Any]:
-        """``label``, ``confidence``, ``uncertain`` and ``probs`` as plain values.
+        """``label``, ``confidence``, ``uncertain``, ``no_face`` and ``probs`` as plain values.
 
         digits: decimals of a probability.
         """
@@ -62,6 +70,7 @@ class Prediction:
             "label": self.label,
             "confidence": round(float(self.confidence), digits),
             "uncertain": bool(self.uncertain),
+            "no_face": bool(self.no_face),
             "probs": {label: round(float(p), digits) for label, p in self.probs.items()},
         }
 
@@ -137,7 +146,7 @@ class Recognition:
 
     def to_dict(self, digits: int = 6) -> dict[str, Any]:
         """Face and prediction as plain values, ready for JSON: ``box``, ``score``, ``landmarks``,
-        ``label``, ``confidence``, ``uncertain``, ``probs``.
+        ``label``, ``confidence``, ``uncertain``, ``no_face``, ``probs``.
 
         digits: decimals of a probability.
         """

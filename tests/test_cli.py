@@ -18,6 +18,7 @@ from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.labels import LABEL_SETS
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import annotate, overlay
+from fer_cbam.types import Prediction
 
 ASTRONAUT = Path(__file__).parents[1] / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
 LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
@@ -55,6 +56,7 @@ def test_json_says_what_the_recogniser_says(weights, empty_room, capsys):
                 "label": expected.prediction.label,
                 "confidence": round(expected.prediction.confidence, 4),
                 "uncertain": False,
+                "no_face": False,
                 "probs": {k: round(v, 4) for k, v in expected.prediction.probs.items()},
             }
         ],
@@ -82,6 +84,32 @@ def test_text_names_the_three_most_probable(weights, empty_room, capsys):
     assert head == f"{ASTRONAUT}: 1 face"
     assert face.endswith("  " + ", ".join(f"{label} {prob:.2f}" for label, prob in ranked))
     assert none == f"{empty_room}: no face found"
+
+
+def test_a_prior_changes_what_is_probable(weights, capsys):
+    share = dict.fromkeys(LABEL_SETS["ferplus"], 0.0) | {"fear": 3.0, "anger": 1.0}
+    mix = ",".join(f"{label}={value}" for label, value in share.items())
+    assert cli.main(["predict", "--json", "--prior", mix, str(ASTRONAUT)]) == 0
+    (face,) = json.loads(capsys.readouterr().out)["faces"]
+    (expected,) = EmotionRecognizer.from_pretrained(prior=share)(ASTRONAUT)
+    assert face["probs"] == {k: round(v, 4) for k, v in expected.prediction.probs.items()}
+    assert face["probs"]["fear"] + face["probs"]["anger"] == pytest.approx(1, abs=1e-3)
+    assert cli.main(["predict", "--prior", "even", str(ASTRONAUT)]) == 1
+    assert "prior: got 'even'; expected one of training, uniform" in capsys.readouterr().err
+    # These weights do not say what they were trained on.
+    assert cli.main(["predict", "--prior", "uniform", "--weights", str(weights), "x.jpg"]) == 1
+    assert "training prior: nothing of anger" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("said, text", [
+    ({"label": "fear", "confidence": 0.3}, "fear 0.30, happiness 0.60, anger 0.10"),
+    ({"label": "fear", "confidence": 0.3, "uncertain": True},
+     "fear 0.30, happiness 0.60, anger 0.10 (uncertain)"),
+    ({"label": "fear", "confidence": 0.3, "no_face": True}, "no face"),
+])  # fmt: skip
+def test_what_is_said_comes_first(said, text):
+    probs = {"anger": 0.1, "fear": 0.3, "happiness": 0.6}
+    assert cli.answer_in_words(Prediction(probs=probs, **said)) == text
 
 
 def test_one_bad_photo_and_the_others_are_still_answered(weights, tmp_path, capsys):

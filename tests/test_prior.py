@@ -8,8 +8,15 @@ import math
 import numpy as np
 import pytest
 
-from fer_cbam.errors import WeightsError
-from fer_cbam.prior import balance_offset, log_prior, logit_offset
+from fer_cbam.errors import PriorError, WeightsError
+from fer_cbam.prior import (
+    balance_offset,
+    expected,
+    log_prior,
+    logit_offset,
+    own_prior,
+    read_prior,
+)
 
 LABELS = ("anger", "happiness", "surprise")
 PRIOR = {"anger": 0.1, "happiness": 0.8, "surprise": 0.1}
@@ -66,3 +73,50 @@ def test_a_label_that_was_never_seen_has_no_prior():
         log_prior({"prior": {**PRIOR, "surprise": 0.0}}, LABELS)
     with pytest.raises(WeightsError, match="nothing of anger, happiness, surprise"):
         log_prior({}, LABELS)
+
+
+def test_the_prior_of_probabilities_is_that_of_what_calibrated_them():
+    training = {"training": {"prior": PRIOR}}
+    assert own_prior(training, LABELS) == pytest.approx(PRIOR)
+    calibrated = {"anger": 0.3, "happiness": 0.3, "surprise": 0.4}
+    assert own_prior({**training, "prior": calibrated}, LABELS) == pytest.approx(calibrated)
+
+
+def test_what_is_expected():
+    assert expected("training", PRIOR) == pytest.approx(PRIOR)
+    assert expected("uniform", PRIOR) == pytest.approx(dict.fromkeys(LABELS, 1 / 3))
+    half = {"anger": 0.05 + 1 / 6, "happiness": 0.4 + 1 / 6, "surprise": 0.05 + 1 / 6}
+    assert expected(0.5, PRIOR) == pytest.approx(half)
+    counts = {"surprise": 6, "anger": 2, "happiness": 0}
+    assert expected(counts, PRIOR) == pytest.approx(
+        {"anger": 0.25, "happiness": 0.0, "surprise": 0.75}
+    )
+    assert list(expected(counts, PRIOR)) == list(LABELS)
+
+
+@pytest.mark.parametrize("prior, message", [
+    ("balanced", "got 'balanced'; expected one of training, uniform, a number"),
+    (1.5, "got 1.5"),
+    (float("nan"), "got nan"),
+    (True, "got True"),
+    ({"anger": 1, "happiness": 1}, "nothing of surprise; expected a share for each of anger"),
+    ({**PRIOR, "joy": 0.1}, "a share of joy; expected"),
+    ({**PRIOR, "anger": -0.1}, "anger is -0.1; expected a share of 0 or more"),
+    ({**PRIOR, "anger": float("inf")}, "anger is inf"),
+    ({**PRIOR, "anger": "much"}, "anger is 'much'"),
+    (dict.fromkeys(LABELS, 0), "all shares are 0"),
+])  # fmt: skip
+def test_a_prior_that_is_none(prior, message):
+    with pytest.raises(PriorError, match=message):
+        expected(prior, PRIOR)
+
+
+def test_a_prior_from_a_command_line():
+    assert read_prior("uniform") == "uniform"
+    assert read_prior("0.25") == 0.25
+    assert read_prior("anger=2, happiness=0.5,surprise=1e-1") == {
+        "anger": 2.0, "happiness": 0.5, "surprise": 0.1,
+    }  # fmt: skip
+    for text in ("anger=", "anger=x", "anger=1,anger=2", "anger=1,happiness"):
+        with pytest.raises(PriorError, match="expected LABEL=SHARE, each label once"):
+            read_prior(text)

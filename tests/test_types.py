@@ -26,6 +26,7 @@ def test_a_recognition_as_plain_values():
         "label": "fear",
         "confidence": 0.75,
         "uncertain": True,
+        "no_face": False,
         "probs": {"anger": 0.123457, "fear": 0.75},
     }  # fmt: skip
     assert recognition().to_dict(2)["probs"] == {"anger": 0.12, "fear": 0.75}

@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from eval.predict import Job, jobs, predict_logits
+from eval.predict import Job, jobs, predict_labels
 from eval.records import dumps, provenance
 from fer_cbam import data
 from fer_cbam.data import Dataset
@@ -214,7 +214,7 @@ def correct(job: Job | None, crops: Sequence[np.ndarray], labels: Sequence[str])
     """1 where the network's first choice is the label, 0 where it is not, NaN without a network."""
     if job is None or not crops:
         return [float("nan")] * len(crops)
-    top = predict_logits(job.backend, crops).argmax(axis=1)
+    top = predict_labels(job.backend, crops)
     names = job.backend.label_names
     return [float(names[i] == label) for i, label in zip(top, labels, strict=True)]
 

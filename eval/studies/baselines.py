@@ -165,7 +165,7 @@ def predict(
     return table.combine(
         parts, data=dataset.name, label_names=dataset.label_names, protocol=protocol,
         weights=baseline.name, option="plain", scores=baseline.scores,
-        sequence_overlap=table.overlap(dataset, splits),
+        sequence_overlap=table.overlap(dataset, splits), decisions={},
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from eval import metrics as m
 from eval.bootstrap import LEVEL, RESAMPLES, bootstrap
-from eval.predict import Job, jobs, predict_logits, weights_name, weights_sha256
+from eval.predict import Job, jobs, predict_labels, weights_name, weights_sha256
 from eval.records import metric_records, provenance, write_report
 from eval.studies.alignment import View, as_rgb, embed, find
 from fer_cbam import data
@@ -117,7 +117,7 @@ def through_camera(
             cuts.append(job.backend.preprocess.align(frame, face)[0])
     preds = np.full(len(crops), MISSED)
     if cuts:
-        preds[found] = predict_logits(job.backend, cuts).argmax(1)
+        preds[found] = predict_labels(job.backend, cuts)
     return preds
 
 
@@ -158,7 +158,7 @@ def run(
     index = np.sort(np.random.default_rng(seed).permutation(job.split.test)[:count])
     crops = [dataset.samples[i].pixels for i in index]
     names = job.backend.label_names
-    plain = predict_logits(job.backend, crops).argmax(1)
+    plain = predict_labels(job.backend, crops)
     reports = {"as_is": measure(dataset, index, [names[p] for p in plain])}
     for number, condition in enumerate(CONDITIONS):
         preds = through_camera(job, crops, condition, detector, seed + number)

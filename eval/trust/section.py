@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from eval.predict import temperature
+from eval.predict import decision, temperature
 from eval.records import Record, record
 from fer_cbam.backends.base import Backend
+from fer_cbam.decide import Decision
 from fer_cbam.types import Sample
 
 FACES = 950  # that costly sections look at
@@ -55,6 +56,11 @@ class Subject:
         know."""
         known = {label: i for i, label in enumerate(self.backend.label_names)}
         return np.array([known.get(sample.label, -1) for sample in self.samples], np.int64)
+
+    @property
+    def decision(self) -> Decision:
+        """How logits become calibrated probabilities and a label."""
+        return decision(self.backend)
 
     @property
     def temperature(self) -> float:

@@ -20,6 +20,7 @@ from fer_cbam.backends.batched import forward_many
 from fer_cbam.backends.onnx import OnnxBackend
 from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.data.base import Dataset
+from fer_cbam.decide import Decision
 from fer_cbam.deploy.graph import OPSET, build
 from fer_cbam.deploy.int8 import quantize
 from fer_cbam.errors import DataError, WeightsError
@@ -148,9 +149,9 @@ def _compare(
 def _accuracy(backend: Backend, crops: Sequence[np.ndarray], labels: Sequence[str]) -> float | None:
     if not len(crops):
         return None
-    found = forward_many(backend, crops).logits.argmax(1)
-    answers = np.array(backend.label_names)[found]
-    return float(np.mean(answers == np.array(labels)))
+    decision = Decision.of(backend.config, backend.label_names)
+    answers = [p.label for p in decision.predictions(forward_many(backend, crops).logits)]
+    return float(np.mean(np.array(answers) == np.array(labels)))
 
 
 def milliseconds(

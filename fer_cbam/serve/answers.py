@@ -60,7 +60,7 @@ def answer_frame(recognizer: EmotionRecognizer, detector: FaceDetector, question
     # Where frames come seldom, a face that is missing for one of them has not left.
     patience = max(tracks.FORGET_AFTER, MISSED_FRAMES * (time - (time if last is None else last)))
     tracked, memory = tracks.follow(
-        memory, recognitions, float(time), recognizer.uncertain_below, forget_after=patience
+        memory, recognitions, float(time), recognizer.decision, forget_after=patience
     )
     kinds = [cautions(image, item.recognition.face) for item in tracked]
     largest = tracked[0].recognition.prediction if tracked else None

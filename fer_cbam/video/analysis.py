@@ -238,7 +238,7 @@ class _Analysis:
         # One missed frame never ends a track, however few frames are analysed.
         forget_after = max(tracks.FORGET_AFTER, 2.5 * (frame.time - self._last))
         self._shown, self._memory = follow(
-            self._memory, recognitions, frame.time, self.recognizer.uncertain_below,
+            self._memory, recognitions, frame.time, self.recognizer.decision,
             self.half_life, forget_after,
         )  # fmt: skip
         self._last = frame.time
@@ -290,7 +290,7 @@ class _FaceSoFar:
         prediction = recognition.prediction
         self.last = time
         self.frames += 1
-        self.counts["uncertain" if prediction.uncertain else prediction.label] += 1
+        self.counts[prediction.said] += 1
         self.timeline.add(time, prediction.probs)
 
     def summary(self, track: int) -> TrackSummary:

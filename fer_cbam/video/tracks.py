@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_cbam.decide import decide
+from fer_cbam.decide import Decision
 from fer_cbam.errors import FerError
 from fer_cbam.types import Face, Recognition
 from fer_cbam.video.assignment import assign
@@ -79,14 +79,15 @@ def follow(
     memory: Memory,
     recognitions: Sequence[Recognition],
     time: float,
-    uncertain_below: float = 0.0,
+    decision: Decision | None = None,
     half_life: float = HALF_LIFE,
     forget_after: float = FORGET_AFTER,
 ) -> tuple[list[Tracked], Memory]:
     """Find out who is who and mix new probabilities with those remembered.
 
     time: of this frame, in seconds on any clock that runs evenly; if it runs backwards, everyone is
-    new. half_life: seconds; 0 does not smooth. forget_after: seconds that a face may be missed for.
+    new. decision: what is said of mixed probabilities, by default the most probable label, always.
+    half_life: seconds; 0 does not smooth. forget_after: seconds that a face may be missed for.
     Returns the faces in the order of the recognitions, and the new memory: the faces seen now and
     those missed. A face whose labels are others than before starts anew under its number.
     """
@@ -98,7 +99,8 @@ def follow(
         track = next_track if old is None else old.track
         next_track += old is None
         probs = _mix(old, recognition, time, half_life)
-        prediction = decide(probs, uncertain_below)
+        said = decision or Decision(tuple(probs))
+        prediction = said.of_probs(probs, recognition.prediction.no_face)
         tracked.append(Tracked(track, replace(recognition, prediction=prediction)))
         seen.append(_remember(track, old, recognition.face, probs, time))
     missed = [face for i, face in enumerate(fresh) if i not in pairs.values()]

@@ -49,7 +49,7 @@ def test_without_data(folder, x, tmp_path):
     found = found.forward(x)
     for name in ("logits", "class_maps", "embedding", "attention"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-4)
-    assert EmotionRecognizer.from_pretrained(out, backend="onnx").temperature == 1.3
+    assert EmotionRecognizer.from_pretrained(out, backend="onnx").decision.temperature == 1.3
 
 
 def test_int8_is_measured_and_kept(folder, x, dataset, tmp_path, monkeypatch):

@@ -67,14 +67,13 @@ def make_table(
             "split": "only" if splits is None else splits,
             "target": targets,
             "twin": False,
-            "temperature": 1.0,
-            "uncertain_below": 0.0,
+            "face": True,
         }
     )
     for column, label in zip(np.asarray(logits, np.float64).T, labels, strict=True):
         made[table.LOGIT + label] = column
     made.attrs = {
         "data": "tiny", "label_names": list(data_labels), "protocol": "paper", "weights": "w",
-        "option": "plain", "scores": "logits", "sequence_overlap": None, **attrs,
+        "option": "plain", "scores": "logits", "sequence_overlap": None, "decisions": {}, **attrs,
     }  # fmt: skip
     return made

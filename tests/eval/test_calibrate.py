@@ -73,7 +73,7 @@ def test_a_report_shows_both_sides_of_the_temperature_and_who_is_answered():
     logits, targets = drawn(3.0, 3000)
     made = make_table(np.array(LABELS)[targets], logits)
     values = c.calibrate(made)
-    made["temperature"], made["uncertain_below"] = values["temperature"], values["uncertain_below"]
+    made.attrs["decisions"] = {"only": values}
     got = r.report(made, n_resamples=20)["metrics"]
     assert got["ece_uncalibrated"]["value"] > 5 * got["ece"]["value"]
     assert got["brier_uncalibrated"]["value"] > got["brier"]["value"]

@@ -96,6 +96,16 @@ def test_an_ensemble_is_the_mean_of_probabilities(tiny, save_weights):
         p.predict_ensemble([members[0], p.jobs(str(other), tiny, "public")], tiny, "public", "x")
 
 
+def test_the_labels_of_an_ensemble_are_lifted_by_the_mean(tiny, save_weights):
+    shifts = [{"anger": 1.0, "surprise": 0.0}, {"anger": 0.0, "surprise": -3.0}]
+    folders = [save_weights(f"w{k}", {"data": "other"}, seed=k, decision={"shift": shift})
+               for k, shift in enumerate(shifts)]  # fmt: skip
+    members = [p.jobs(str(folder), tiny, "public") for folder in folders]
+    s = scored(p.predict_ensemble(members, tiny, "public", "two"))
+    assert list(s.preds) == list((np.log(s.probs) + np.array([0.5, 0.0, -1.5])).argmax(1))
+    assert (s.preds != s.probs.argmax(1)).any()
+
+
 def test_the_sum_of_the_weights_is_that_of_the_file(tiny, save_weights):
     folder = save_weights("w", {"data": "other"})
     expected = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
@@ -104,17 +114,35 @@ def test_the_sum_of_the_weights_is_that_of_the_file(tiny, save_weights):
 
 def test_probabilities_are_those_of_the_recognizer(tiny, save_weights):
     five = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]
-    folder = save_weights("w", {"data": "other"}, temperature=0.5, landmarks=five)
+    seen = p.read(p.jobs(str(save_weights("seen", {"data": "other"})), tiny, "public")[0].backend,
+                  [s.pixels for s in tiny.samples if s.split == "PublicTest"])[1]  # fmt: skip
+    probe = {"weights": [1.0] + [0.0] * 63, "bias": -float(np.median(seen[:, 0]))}
+    numbers = {"temperature": 0.5, "bias": {"anger": 0.2}, "uncertain_below": 0.36,
+               "prior": {"anger": 0.2, "happiness": 0.5, "surprise": 0.3}, "face_probe": probe,
+               "decision": {"balance": 0.5, "shift": {"anger": -0.3}}}  # fmt: skip
+    folder = save_weights("w", {"data": "other"}, landmarks=five, **numbers)
     from fer_cbam.recognizer import EmotionRecognizer
 
-    table = p.predict(p.jobs(str(folder), tiny, "public"), tiny, "public")
     split = protocol_splits(tiny, "public")[0]
     crops = [tiny.samples[i].pixels for i in split.test]
-    predictions, _ = EmotionRecognizer.from_pretrained(folder, object()).classify(crops)
-    s = scored(table)
-    for row, prediction in enumerate(predictions):
-        assert s.label_names[s.preds[row]] == prediction.label
-        np.testing.assert_allclose(s.probs[row], list(prediction.probs.values()), atol=1e-6)
+    said = []
+    for prior in (None, "uniform", {"anger": 0.5, "happiness": 0.5, "surprise": 0.01}):
+        table = p.predict(p.jobs(str(folder), tiny, "public"), tiny, "public", prior=prior)
+        recognizer = EmotionRecognizer.from_pretrained(folder, object(), prior=prior)
+        predictions, _ = recognizer.classify(crops)
+        s = scored(table)
+        said.append([s.label_names[i] for i in s.preds])
+        assert said[-1] == [prediction.label for prediction in predictions]
+        assert list(~s.answered) == [p.uncertain or p.no_face for p in predictions]
+        assert list(~table["face"]) == [p.no_face for p in predictions]
+        for row, prediction in enumerate(predictions):
+            np.testing.assert_allclose(s.probs[row], list(prediction.probs.values()), atol=1e-6)
+    assert 0 < table["face"].sum() < len(table)
+    assert said[0] != said[2]
+    logits = table.filter(like="logit_").to_numpy()
+    np.testing.assert_allclose(logits, p.predict_logits(recognizer.backend, crops), atol=1e-6)
+    places = p.predict_labels(recognizer.backend, crops)
+    assert [LABELS[i] for i in places] == said[0]
 
 
 def test_the_table_names_every_test_image_with_its_target(tiny, save_weights):
@@ -130,6 +158,8 @@ def test_the_table_names_every_test_image_with_its_target(tiny, save_weights):
     assert table.attrs == {
         "data": "tiny", "label_names": list(LABELS), "protocol": "private", "option": "flip",
         "weights": "fer_cbam_paper.other", "scores": "logits", "sequence_overlap": 0.0,
+        "decisions": {"private": {"temperature": 1.0, "bias": [0.0] * 4, "lift": [0.0] * 4,
+                                  "uncertain_below": 0.0}},
     }  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def test_a_prediction_that_is_no_class_of_the_data_is_an_error():
 def test_scored_keeps_the_order_of_both_label_sets():
     labels = ("neutral", "anger", "happiness")
     made = make_table(NAMES, np.tile([3.0, 1.0, 2.0], (6, 1)), labels=labels)
-    made["temperature"] = 2.0
+    made.attrs["decisions"] = {"only": {"temperature": 2.0}}
     s = scored(made)
     assert s.label_names == (*LABELS, "neutral")
     assert s.outside == ("neutral",)

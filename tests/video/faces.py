@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fer_cbam.decide import decide
+from fer_cbam.decide import Decision
 from fer_cbam.types import Face, Recognition
 
 # Of a square box, as fractions of its side.
@@ -23,4 +23,4 @@ def face(x: float, y: float = 100, side: float = 80, score: float = 0.9) -> Face
 
 def recognition(found: Face, probs: Mapping[str, float] = CALM) -> Recognition:
     crop = np.zeros((4, 4, 3), np.uint8)
-    return Recognition(found, decide(dict(probs)), crop, np.eye(2, 3))
+    return Recognition(found, Decision(tuple(probs)).of_probs(probs), crop, np.eye(2, 3))

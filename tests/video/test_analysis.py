@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_cbam.decide import decide
+from fer_cbam.decide import Decision
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import VideoError
 from fer_cbam.recognizer import EmotionRecognizer
@@ -44,7 +44,7 @@ class Recognizer:
     """Says for each face what its place in the picture, written into its crop, is planned to be."""
 
     label_names = LABELS
-    uncertain_below = 0.6
+    decision = Decision(LABELS, uncertain_below=0.6)
 
     def __init__(self, happiness: Callable[[int, float], float] = lambda n, x: 0.75) -> None:
         self.happiness, self.batches = happiness, []
@@ -60,7 +60,7 @@ class Recognizer:
         self.batches += [len(faces)] if faces else []
         answers = [self.happiness(int(number), x) for number, x in (a.crop for a in faces)]
         probs = [{"anger": 1 - value, "happiness": value} for value in answers]
-        return [Recognition(a.face, decide(p, self.uncertain_below), a.crop, a.affine)
+        return [Recognition(a.face, self.decision.of_probs(p), a.crop, a.affine)
                 for a, p in zip(faces, probs, strict=True)]  # fmt: skip
 
 

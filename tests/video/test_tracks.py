@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer_cbam.decide import Decision
 from fer_cbam.errors import FerError
 from fer_cbam.types import Recognition
 from fer_cbam.video import tracks
@@ -253,13 +254,29 @@ def test_a_smoothed_face_is_decided_anew():
     """0.4 and 0.8 mixed half and half give 0.6: on top, and below a threshold of 0.65."""
     before, now = {"happiness": 0.4, "anger": 0.6}, {"happiness": 0.8, "anger": 0.2}
     _, memory = follow(Memory(), [recognition(face(100), before)], 0.0)
-    (tracked,), memory = follow(memory, [recognition(face(100), now)], 0.25, 0.65)
+    unsure = Decision(("happiness", "anger"), uncertain_below=0.65)
+    (tracked,), memory = follow(memory, [recognition(face(100), now)], 0.25, unsure)
     prediction = tracked.recognition.prediction
     assert (prediction.label, prediction.uncertain) == ("happiness", True)
     assert prediction.confidence == pytest.approx(0.6)
     assert memory.faces[0].probs == prediction.probs
     (sure,), _ = follow(memory, [recognition(face(100), now)], 0.25)
     assert not sure.recognition.prediction.uncertain
+
+
+def test_a_smoothed_face_is_decided_by_the_numbers_of_the_weights():
+    lifted = Decision.of({"decision": {"shift": {"anger": 1.0}}}, ("happiness", "anger"))
+    (tracked,), _ = follow(Memory(), [recognition(face(100), {"happiness": 0.6, "anger": 0.4})],
+                           0.0, lifted)  # fmt: skip
+    prediction = tracked.recognition.prediction
+    assert (prediction.label, prediction.confidence) == ("anger", pytest.approx(0.4))
+
+
+def test_what_is_no_face_stays_none():
+    found = recognition(face(100), {"happiness": 0.6, "anger": 0.4})
+    refused = replace(found, prediction=replace(found.prediction, no_face=True))
+    (tracked,), _ = follow(Memory(), [refused], 0.0)
+    assert tracked.recognition.prediction.said == "no face"
 
 
 def test_other_labels_start_anew_under_the_same_number():
