@@ -1,66 +1,137 @@
-"""Make weights say how sure they may be: a temperature, and a confidence that an answer needs.
+"""Make weights answer: probabilities that hold, the label that is said, and what is no face.
 
     python -m eval.calibrate --weights runs/base/public/ferplus --data fer2013.csv.zip \
         --votes fer2013new.csv --out reports/ferplus/public
 
-Both are chosen on PublicTest and nothing else, and written to the root of the weights' config.json
-(``temperature``, ``uncertain_below``), where recogniser and evaluation find them.
+All is chosen on PublicTest and nothing else, and written to the root of the weights' config.json,
+where recogniser and evaluation find it (:mod:`fer_cbam.decide` says what each key means).
 
-The temperature (Guo et al., ICML 2017, https://arxiv.org/abs/1706.04599) minimises the negative
-log-likelihood; it changes no answer. ``uncertain_below`` is the lowest confidence at which the
-answers from there up are right in `ACCURACY` of all cases. What they are worth on images that chose
-neither is for ``python -m eval --protocol private`` to say, which reports both sides.
+``temperature`` and ``bias`` minimise the negative log-likelihood of the majority's label
+(Alexandari et al. 2020, https://arxiv.org/abs/1901.06852); a Gaussian prior of `BIAS_SPREAD` on
+each bias keeps that of a rare label small. ``prior`` is how often each label is met there.
+``decision`` is chosen by :mod:`eval.operating_point`. ``uncertain_below`` is the lowest confidence
+at which the answers from there up are right in `ACCURACY` of all cases. ``vote_temperature`` is
+that of the ten votes (:mod:`eval.votes`), where there are any. ``face_probe`` is learnt on faces of
+Training, and loses 1 % of those of PublicTest (:mod:`eval.nonfaces`).
+
+What all this is worth on faces that did not choose it is reported by cross-fitting: five times,
+everything but the probe is chosen on four fifths of PublicTest, and held against the fifth.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from eval import metrics as m
 from eval import table
-from eval.predict import Job, jobs, predict, weights_sha256
+from eval.nonfaces import fit_probe
+from eval.operating_point import AIM, choose
+from eval.predict import Job, jobs, predict, read, weights_sha256
 from eval.records import Record, metric_records, provenance, write_report
-from eval.report import measure
+from eval.report import measure, said_classes
 from eval.table import Scored, scored
+from eval.votes import RANGE, fit_vote_temperature, vote_counts, vote_shares
 from fer_cbam import data, pretrained
-from fer_cbam.decide import softmax
+from fer_cbam.data.base import Dataset
+from fer_cbam.decide import Decision
 from fer_cbam.errors import DataError, FerError, WeightsError
+from fer_cbam.prior import logit_offset
 
 PROTOCOL = "public"
 ACCURACY = 0.9  # of the answers, where the weights give one
+BIAS_SPREAD = 0.5  # nats
+FOLDS = 5
 STUDY = "calibration"
 REPORT_FILE = f"{STUDY}.json"
-KEYS = ("temperature", "uncertain_below")  # of config.json, what calibration writes
-_RANGE = (0.05, 20.0)  # of temperatures
-_SHOWN = ("accuracy", "log_loss", "brier", "ece", "coverage", "selective_accuracy")
+_SHOWN = ("accuracy", "balanced_accuracy", "macro_precision", "log_loss", "brier", "ece",
+          "coverage", "selective_accuracy")  # fmt: skip
+Values = dict[str, Any]
 
 
-def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
-    """The temperature of the lowest negative log-likelihood.
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """What values are chosen on. logits: ``(N, L)``, with nothing of a release on them. targets:
+    int ``(N,)``, positions in labels. shares: of the votes, ``(N, L)``, None where there are none.
+    """
 
-    logits: float ``(N, L)``. targets: int ``(N,)``, positions in the logits. The likelihood has one
-    optimum (it is concave in the inverse of the temperature), so a search along a line finds it.
+    labels: tuple[str, ...]
+    logits: np.ndarray
+    targets: np.ndarray
+    shares: np.ndarray | None = None
+
+    def at(self, rows: np.ndarray) -> Faces:
+        """Some of them."""
+        shares = None if self.shares is None else self.shares[rows]
+        return Faces(self.labels, self.logits[rows], self.targets[rows], shares)
+
+
+def faces_of(
+    predictions: pd.DataFrame, config: Mapping[str, Any], votes: Path | None = None
+) -> Faces:
+    """Of a table of predictions, and the config.json of the weights behind it.
 
     Raises:
-        DataError: the optimum lies outside 0.05 to 20: no scale of these logits says anything.
+        DataError: an emotion of the data that the weights do not know, or votes that do not fit.
     """
-    from scipy.optimize import minimize_scalar
+    labels = table.model_labels(predictions)
+    unknown = sorted(set(predictions["target"]) - set(labels))
+    if unknown:
+        raise DataError(f"calibration: the weights do not know {', '.join(unknown)}; expected data "
+                        "of their own classes")  # fmt: skip
+    offset = logit_offset(config, labels)
+    logits = predictions[[table.LOGIT + name for name in labels]].to_numpy(np.float64)
+    targets = predictions["target"].map({name: i for i, name in enumerate(labels)}).to_numpy()
+    counts = None if votes is None else vote_counts(votes, list(predictions["sample_id"]))
+    return Faces(
+        labels, logits - [offset[label] for label in labels], targets,
+        None if counts is None else vote_shares(counts, labels),
+    )  # fmt: skip
 
-    def loss(log_temperature: float) -> float:
-        return float(m.log_loss(targets, softmax(logits / math.exp(log_temperature))))
 
-    low, high = (math.log(end) for end in _RANGE)
-    found = math.exp(minimize_scalar(loss, bounds=(low, high), method="bounded").x)
-    if not 1.01 * _RANGE[0] < found < _RANGE[1] / 1.01:
-        raise DataError(f"temperature: {found:.3g} is best; expected one inside {_RANGE}")
-    return found
+def fit_temperature(
+    logits: np.ndarray, targets: np.ndarray, spread: float = BIAS_SPREAD
+) -> tuple[float, np.ndarray]:
+    """The temperature and the biases ``(L,)`` of the lowest negative log-likelihood.
+
+    logits: float ``(N, L)``. targets: int ``(N,)``, positions in the logits. spread: standard
+    deviation that biases are expected to have; 0 for none. There is one optimum (the loss is convex
+    in the inverse of the temperature and in the biases).
+
+    Raises:
+        DataError: the temperature lies outside 0.05 to 20: no scale of these logits says anything.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    n, count = logits.shape
+    own = np.arange(n), targets
+    stiffness = 1 / spread**2 if spread else 0.0
+
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
+        inverse, bias = values[0], values[1:] if spread else np.zeros(count)
+        logs = log_softmax(logits * inverse + bias, axis=1)
+        slope = np.exp(logs)
+        slope[own] -= 1
+        total = -logs[own].sum() + stiffness * (bias @ bias) / 2
+        steps = slope.sum(0) + stiffness * bias
+        return total / n, np.array([(slope * logits).sum(), *(steps if spread else ())]) / n
+
+    start = np.array([1.0, *np.zeros(count if spread else 0)])
+    limits = [(1 / RANGE[1], 1 / RANGE[0]), *[(None, None)] * (len(start) - 1)]
+    options = {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-9}
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options=options).x
+    temperature = 1 / found[0]
+    if not 1.01 * RANGE[0] < temperature < RANGE[1] / 1.01:
+        raise DataError(f"temperature: {temperature:.3g} is best; expected one inside {RANGE}")
+    return float(temperature), found[1:] if spread else np.zeros(count)
 
 
 def confidence_threshold(
@@ -90,59 +161,139 @@ def confidence_threshold(
     return float((ranked[last] + ranked[last + 1]) / 2)
 
 
-def calibrate(predictions: pd.DataFrame) -> dict[str, float]:
-    """``temperature`` and ``uncertain_below`` for the weights behind a table.
+def calibrate(faces: Faces, aim: float = AIM) -> Values:
+    """All values but ``face_probe``, for a config.json.
+
+    aim: weight of balanced accuracy in the mean that the decision is chosen by.
 
     Raises:
-        DataError: an emotion of the data that the weights do not know, or one of the two cannot be
-            chosen.
+        DataError: one of them cannot be chosen.
     """
-    labels = table.model_labels(predictions)
-    unknown = sorted(set(predictions["target"]) - set(labels))
-    if unknown:
-        raise DataError(f"calibration: the weights do not know {', '.join(unknown)}; expected data "
-                        "of their own classes")  # fmt: skip
-    logits = predictions[[table.LOGIT + name for name in labels]].to_numpy(np.float64)
-    targets = predictions["target"].map({name: i for i, name in enumerate(labels)}).to_numpy()
-    temperature = round(fit_temperature(logits, targets), 4)
-    s = with_values(predictions, temperature, 0.0)
-    return {
-        "temperature": temperature,
-        "uncertain_below": round(confidence_threshold(s.confidence, s.correct), 4),
+    labels = faces.labels
+    temperature, bias = fit_temperature(faces.logits, faces.targets)
+    counts = np.bincount(faces.targets, minlength=len(labels))
+    prior = (counts + 1) / (counts + 1).sum()  # one of each, so that none is impossible
+    values: Values = {
+        "temperature": round(temperature, 4),
+        "bias": _named(labels, bias - bias.mean(), 4),
+        "prior": _named(labels, prior, 6),
     }
+    probs = Decision.of({**values, "decision": {}}, labels).posterior(faces.logits)
+    values["decision"] = choose(probs, faces.targets, labels, prior, aim).values()
+    said = Decision.of(values, labels).said(probs)
+    confidence = probs[np.arange(len(said)), said]
+    threshold = confidence_threshold(confidence, said == faces.targets)
+    values["uncertain_below"] = round(threshold, 4)
+    if faces.shares is not None:
+        values["vote_temperature"] = round(fit_vote_temperature(faces.logits, faces.shares), 4)
+    return values
 
 
-def with_values(predictions: pd.DataFrame, temperature: float, uncertain_below: float) -> Scored:
+def _named(labels: Sequence[str], values: np.ndarray, digits: int) -> dict[str, float]:
+    return {label: round(float(v), digits) for label, v in zip(labels, values, strict=True)}
+
+
+def cross_fitted(faces: Faces, aim: float = AIM, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities ``(N, L)`` and positions of the labels said ``(N,)``, each face answered by
+    values that were chosen without it; folds are drawn within labels."""
+    fold = np.empty(len(faces.targets), np.int64)
+    rng = np.random.default_rng(seed)
+    for target in np.unique(faces.targets):
+        rows = rng.permutation(np.flatnonzero(faces.targets == target))
+        fold[rows] = (np.arange(len(rows)) + rng.integers(FOLDS)) % FOLDS
+    probs, said = np.zeros(faces.logits.shape), np.zeros(len(fold), np.int64)
+    for number in range(FOLDS):
+        held = np.flatnonzero(fold == number)
+        values = calibrate(faces.at(np.flatnonzero(fold != number)), aim)
+        decision = Decision.of(values, faces.labels)
+        probs[held] = decision.posterior(faces.logits[held])
+        said[held] = decision.said(probs[held])
+    return probs, said
+
+
+def fitted(
+    job: Job, dataset: Dataset, votes: Path | None = None, aim: float = AIM
+) -> tuple[Values, pd.DataFrame]:
+    """Every value for some weights, and their predictions of PublicTest.
+
+    job: of the protocol `PROTOCOL`. dataset: with the labels of the weights, Training included.
+    votes: fer2013new.csv, for ``vote_temperature``.
+
+    Raises:
+        DataError, WeightsError: see `calibrate` and :func:`eval.nonfaces.fit_probe`.
+    """
+    predictions = predict([job], dataset, PROTOCOL)
+    values = calibrate(faces_of(predictions, job.backend.config, votes), aim)
+    public = read(job.backend, [dataset.samples[i].pixels for i in job.split.test])[1]
+    if public is not None:
+        training = [s.pixels for s in dataset.samples if s.split == "Training"]
+        values["face_probe"] = fit_probe(job.backend, training, public.astype(np.float64))
+    return values, predictions
+
+
+def with_values(
+    predictions: pd.DataFrame, config: Mapping[str, Any], values: Mapping[str, Any]
+) -> Scored:
     """A table as it would be with these values in config.json."""
-    changed = predictions.assign(temperature=temperature, uncertain_below=uncertain_below)
-    changed.attrs = predictions.attrs
+    decision = Decision.of({**config, **values}, table.model_labels(predictions))
+    changed = predictions.copy()
+    splits = predictions["split"].unique()
+    changed.attrs = {
+        **predictions.attrs, "decisions": dict.fromkeys(splits, table.decision_values(decision))
+    }  # fmt: skip
     return scored(changed)
 
 
-def sides_of(predictions: pd.DataFrame, values: dict[str, float]) -> dict[str, Scored]:
-    """The images that chose the values, before and after."""
+def sides_of(
+    predictions: pd.DataFrame, config: Mapping[str, Any], values: Values, aim: float = AIM
+) -> dict[str, Scored]:
+    """The faces that chose the values: by the logits alone, as the weights answer with the values,
+    and cross-fitted."""
+    plain = {"training": config.get("training", {})}
+    after = with_values(predictions, config, values)
+    faces = faces_of(predictions, config)
+    probs, said = cross_fitted(faces, aim)
+    places = [after.label_names.index(label) for label in faces.labels]
+    held = np.zeros_like(after.probs)
+    held[:, places] = probs
+    confident = probs[np.arange(len(said)), said] >= values["uncertain_below"]
     return {
-        "before": with_values(predictions, 1.0, 0.0),
-        "after": with_values(predictions, **values),
+        "before": with_values(predictions, plain, {}),
+        "after": after,
+        "cross-fitted": replace(
+            after, probs=held, preds=np.array(places)[said], answered=confident
+        ),
+    }
+
+
+def shown(side: Scored) -> dict[str, float]:
+    """What is reported of a side."""
+    measured = measure(side)
+    return {
+        **{key: float(measured[key]) for key in _SHOWN},
+        "adaptive_ece": m.adaptive_ece(side.confidence, side.correct),
+        "perfect_ece": m.perfect_ece(side.confidence)[1],
+        "said_gap": m.said_gap(side.preds, side.confidence, side.correct, len(side.label_names)),
+        "surest_80": m.surest(side.confidence, side.correct, 0.8),
     }
 
 
 def records_of(
-    predictions: pd.DataFrame, values: dict[str, float], sides: dict[str, Scored]
+    predictions: pd.DataFrame, values: Values, sides: Mapping[str, Scored]
 ) -> list[Record]:
-    """The values, and what they change; the side is the condition."""
+    """The values that are numbers, and what they change; the side is the condition."""
     of = {key: predictions.attrs[key] for key in ("data", "protocol", "weights", "option")}
     of["n"] = len(predictions)
-    records = list(metric_records(values, **of))
+    numbers = {key: value for key, value in values.items() if isinstance(value, float)}
+    numbers["balance"] = values["decision"]["balance"]
+    records = list(metric_records(numbers, **of))
     for name, side in sides.items():
-        measured = measure(side)
-        shown = {key: float(measured[key]) for key in _SHOWN}
-        records += metric_records(shown, condition=name, **of)
+        records += metric_records(shown(side), said_classes(side), condition=name, **of)
     return records
 
 
-def reliability_table(sides: dict[str, Scored]) -> dict[str, dict[str, list[float]]]:
-    """Images, mean confidence and accuracy of each bin of confidence, before and after."""
+def reliability_table(sides: Mapping[str, Scored]) -> dict[str, dict[str, list[float]]]:
+    """Images, mean confidence and accuracy of each bin of confidence, of each side."""
     bins = {name: m.reliability_bins(s.confidence, s.correct) for name, s in sides.items()}
     columns = ("n", "confidence", "accuracy")
     return {
@@ -151,7 +302,7 @@ def reliability_table(sides: dict[str, Scored]) -> dict[str, dict[str, list[floa
     }
 
 
-def store(job: Job, values: dict[str, float]) -> None:
+def store(job: Job, values: Values) -> None:
     """Write the values into the config.json of weights in a folder, in one step."""
     config = pretrained.read_config(job.folder)
     pretrained.write_config(job.folder, {**config, **values})
@@ -165,6 +316,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--weights", required=True, help="a folder of weights, or <arch.tag> that is embedded")
     add("--data", type=Path, required=True, help="FER2013")
     add("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
+    add("--aim", type=float, default=AIM, help="weight of balanced accuracy in the mean that the "
+        f"label is said for, 0 to 1 (default: {AIM:g})")  # fmt: skip
     add("--out", type=Path, required=True, help=f"folder for {REPORT_FILE}")
     return parser.parse_args(argv)
 
@@ -183,22 +336,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         pairs = jobs(args.weights, dataset, PROTOCOL)
         if len(pairs) != 1:
             raise WeightsError(f"{args.weights}: {len(pairs)} sets of weights; expected one")
-        predictions = predict(pairs, dataset, PROTOCOL)
-        values = calibrate(predictions)
-        sides = sides_of(predictions, values)
+        values, predictions = fitted(pairs[0], dataset, args.votes, args.aim)
+        sides = sides_of(predictions, pairs[0].backend.config, values, args.aim)
         store(pairs[0], values)
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     records = records_of(predictions, values, sides)
     write_report(
         args.out / REPORT_FILE, STUDY, provenance("eval.calibrate", arguments), records,
-        weights_sha256=weights_sha256(pairs), accuracy_wanted=ACCURACY,
-        reliability=reliability_table(sides),
+        weights_sha256=weights_sha256(pairs), accuracy_wanted=ACCURACY, aim=args.aim,
+        decision=values["decision"], reliability=reliability_table(sides),
     )  # fmt: skip
-    print(f"temperature {values['temperature']}, uncertain below {values['uncertain_below']}")
-    for name in sides:
-        shown = [r for r in records if r.get("condition") == name]
-        print(f"  {name:7}" + "".join(f"{r['metric']} {r['value']:.4f}  " for r in shown))
+    print(in_words(values))
+    for name, side in sides.items():
+        print(f"  {name:13}" + "  ".join(f"{k} {v:.4f}" for k, v in shown(side).items()))
+
+
+def in_words(values: Values) -> str:
+    """The values in a line."""
+    return ", ".join(f"{key} {value}" for key, value in values.items() if key != "face_probe")
 
 
 if __name__ == "__main__":

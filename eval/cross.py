@@ -143,8 +143,8 @@ def _predicted(evaluation: Evaluation, aligned: Dataset) -> pd.DataFrame:
     ]
     attrs = evaluation.predictions.attrs
     if len(members) > 1:
-        return predict_ensemble(members, aligned, CROSS, attrs["weights"])
-    return predict(members[0], aligned, CROSS, attrs["option"], attrs["weights"])
+        return predict_ensemble(members, aligned, CROSS, attrs["weights"], evaluation.prior)
+    return predict(members[0], aligned, CROSS, attrs["option"], attrs["weights"], evaluation.prior)
 
 
 def _missed_are_wrong(evaluation: Evaluation, found: pd.DataFrame) -> dict[str, Any]:

@@ -230,6 +230,64 @@ def confidence_bins(confidence: np.ndarray, bins: int = ECE_BINS) -> np.ndarray:
     return np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
 
 
+def adaptive_ece(confidence: np.ndarray, correct: np.ndarray, bins: int = ECE_BINS) -> float:
+    """`ece` in bins of equally many samples (Nixon et al. 2019, https://arxiv.org/abs/1904.01685)."""
+    order = np.argsort(confidence, kind="stable")
+    gaps = (correct.astype(np.float64) - confidence)[order]
+    return float(sum(abs(part.sum()) for part in np.array_split(gaps, bins)) / len(gaps))
+
+
+def perfect_ece(
+    confidence: np.ndarray, draws: int = 1000, seed: int = 0, bins: int = ECE_BINS
+) -> tuple[float, float]:
+    """What `ece` shows of a perfectly calibrated network with these confidences: mean, and the
+    value that 95 % of draws stay below.
+
+    Chance alone makes a gap in every bin, so an ECE means nothing without it (Kumar et al. 2019,
+    https://arxiv.org/abs/1909.10155; Roelofs et al. 2022, https://arxiv.org/abs/2012.08668).
+    """
+    rng = np.random.default_rng(seed)
+    shown = [float(ece(confidence, rng.random(len(confidence)) < confidence, bins=bins))
+             for _ in range(draws)]  # fmt: skip
+    return float(np.mean(shown)), float(np.quantile(shown, 0.95))
+
+
+def said_gaps(
+    preds: np.ndarray, confidence: np.ndarray, correct: np.ndarray, num_labels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each label that is said: mean confidence less the share that is right, NaN where it is
+    never said; and how often it is said. Both ``(num_labels,)``."""
+    n = np.bincount(preds, minlength=num_labels)
+    gap = np.bincount(preds, confidence - correct, minlength=num_labels)
+    return _ratio(gap, n), n
+
+
+def said_gap(
+    preds: np.ndarray, confidence: np.ndarray, correct: np.ndarray, num_labels: int
+) -> float:
+    """Mean size of `said_gaps`, each label weighted by how often it is said: the calibration error
+    of a network whose bins are the labels that it says."""
+    gaps, n = said_gaps(preds, confidence, correct, num_labels)
+    return float(np.abs(np.nan_to_num(gaps)) @ n / n.sum())
+
+
+def surest(confidence: np.ndarray, correct: np.ndarray, share: float) -> float:
+    """Accuracy among that share of the samples of which the network is surest: a point of the
+    risk-coverage curve (El-Yaniv and Wiener 2010)."""
+    order = np.argsort(-confidence, kind="stable")[: max(1, int(share * len(confidence)))]
+    return float(correct[order].mean())
+
+
+def area_under_risk_coverage(confidence: np.ndarray, correct: np.ndarray) -> float:
+    """Mean share of errors over all coverages, the surest first; 0 where all is right.
+
+    AURC, Geifman et al. 2019, https://arxiv.org/abs/1805.08206
+    """
+    order = np.argsort(-confidence, kind="stable")
+    errors = np.cumsum(~correct[order]) / np.arange(1, len(order) + 1)
+    return float(errors.mean())
+
+
 def coverage(answered: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Share of samples that are answered, ``()`` or ``(R,)``; answered: bool ``(N,)``."""
     return _sample_mean(answered.astype(np.float64), weights)

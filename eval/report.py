@@ -74,6 +74,19 @@ def measure(s: Scored, weights: np.ndarray | None = None) -> dict[str, np.ndarra
     return values
 
 
+def said_classes(s: Scored) -> dict[str, dict[str, float | None]]:
+    """Of each label of the data: how often it is said, and its ``precision`` (None where it never
+    is) and ``recall``."""
+    k = s.num_classes
+    matrix = m.confusion_matrix(s.targets, s.preds, k)
+    said, right, found = (np.bincount(s.preds, minlength=k), m.precision(matrix), m.recall(matrix))
+    return {
+        label: {"said": int(said[i]), "precision": float(right[i]) if said[i] else None,
+                "recall": float(found[i])}
+        for i, label in enumerate(s.label_names[:k])
+    }  # fmt: skip
+
+
 def _without_twins(s: Scored, weights: np.ndarray | None) -> dict[str, np.ndarray]:
     """Accuracies on the images that Training holds nothing near to; NaN where there are none."""
     kept = np.flatnonzero(~s.twin)

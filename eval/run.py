@@ -28,13 +28,14 @@ class Evaluation:
     """Weights on the splits of a data set.
 
     members: the jobs of each set of weights; more than one for an ensemble. predictions: see
-    :mod:`eval.table`. result: see :func:`eval.report.report`.
+    :mod:`eval.table`. result: see :func:`eval.report.report`. prior: see `evaluate`.
     """
 
     dataset: Dataset
     members: Sequence[Sequence[Job]]
     predictions: pd.DataFrame
     result: dict[str, Any]
+    prior: Prior | None = None
 
 
 def evaluate(
@@ -54,7 +55,7 @@ def evaluate(
         predictions = predict_ensemble(members, dataset, protocol, name or "ensemble", prior)
     else:
         predictions = predict(members[0], dataset, protocol, option, name, prior)
-    return Evaluation(dataset, members, predictions, report(predictions))
+    return Evaluation(dataset, members, predictions, report(predictions), prior)
 
 
 def write(

@@ -171,9 +171,10 @@ class Release:
     """How weights become embedded ones (``train/release.py``).
 
     labels: the head that is released. blend: other heads and the share of their say in how the
-    labels that both know compare (``train/blend.py``). balance: weight of balanced accuracy in what
-    the logits answer for (``fer_cbam/prior.py``). mantissa: bits that kernels keep of each weight,
-    float16's own 10 at most. calibrate: choose a temperature and a threshold on PublicTest.
+    labels that both know compare (``train/blend.py``). balance: weight of balanced accuracy in the
+    mean that labels are said for (``eval/operating_point.py``). mantissa: bits that kernels keep of
+    each weight, float16's own 10 at most. calibrate: choose all numbers of the answer on
+    PublicTest.
     """
 
     labels: str

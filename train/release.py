@@ -16,11 +16,11 @@ from typing import cast
 import torch
 from torch import nn
 
-from eval.predict import training_record
 from fer_cbam import hub, pretrained
+from fer_cbam.decide import Decision
 from fer_cbam.deploy.graph import add_graph
 from fer_cbam.errors import WeightsError
-from fer_cbam.prior import balance_offset, log_prior, logit_offset
+from fer_cbam.prior import logit_offset
 from train.blend import Rows, blended
 from train.recipe import Release
 from train.run import alignment
@@ -32,7 +32,8 @@ KEPT_KEYS = ("landmarks", "crop_from_box", "training")
 def release(run_dir: Path, architecture: str, folder: Path, how: Release) -> str:
     """Write the weights of a run to a folder as they are embedded; what was done, in words.
 
-    The logits answer for the balance of ``how``: by the classifier's bias.
+    The logits are those of the run. What is said is decided by the numbers of ``decision``: here
+    the balance of ``how``, until calibration (:mod:`eval.calibrate`) chooses them.
 
     Raises:
         WeightsError: the run is of another architecture, has no landmarks to align faces with, or
@@ -46,14 +47,15 @@ def release(run_dir: Path, architecture: str, folder: Path, how: Release) -> str
     extra |= alignment(extra.get("training", {}).get("data", ""))
     if "landmarks" not in extra:
         raise WeightsError(f"{run_dir}: no landmarks were measured for the data it was trained on")
+    take_off(loaded)
     if how.blend:
         blend_into(loaded, run_dir.parent, how.blend)
         extra["blend"] = how.blend
-    answer_for(loaded, how.balance)
+    extra["decision"] = {"balance": how.balance}
+    Decision.of(extra, loaded.label_names)  # or an error: it needs the prior
     stored_model = copy.deepcopy(loaded.model)
     if how.mantissa < FLOAT16_BITS:
         round_kernels(stored_model, how.mantissa)
-    extra["balance"] = how.balance
     hub.save_model(stored_model, folder, loaded.label_names, extra, dtype=torch.float16)
     graph = add_graph(folder)
     stored = hub.load_model(folder)
@@ -83,17 +85,11 @@ def rows_of(loaded: hub.LoadedModel) -> Rows:
     return loaded.label_names, classifier.weight.data, classifier.bias.data
 
 
-def answer_for(loaded: hub.LoadedModel, balance: float) -> None:
-    """Have the logits answer for this balance, in place: by the classifier's bias.
-
-    Raises:
-        WeightsError: config.json does not give the prior of every label, above 0.
-    """
-    labels = loaded.label_names
-    wanted = balance_offset(log_prior(training_record(loaded), labels), balance)
-    present = logit_offset(loaded.config, labels)
+def take_off(loaded: hub.LoadedModel) -> None:
+    """Take off the logits what an earlier release has added (``balance``), in place."""
+    present = logit_offset(loaded.config, loaded.label_names)
     bias = cast(nn.Linear, loaded.model.get_classifier()).bias
-    bias.data += torch.tensor([wanted[label] - present[label] for label in labels])
+    bias.data -= torch.tensor([present[label] for label in loaded.label_names])
 
 
 def round_kernels(model: nn.Module, bits: int) -> None:

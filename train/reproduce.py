@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.calibrate import PROTOCOL as CALIBRATION
-from eval.calibrate import calibrate, store
+from eval.calibrate import fitted, in_words, store
 from eval.predict import jobs, predict
 from eval.report import report
 from fer_cbam import data, pretrained
@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         tested = (
             data.load(path, votes=votes) if recipe.release.labels == "ferplus" else source.faces
         )
-        folder = reproduce(recipe, recipe.release, source, tested, args.out)
+        of_votes = votes if recipe.release.labels == "ferplus" else None
+        folder = reproduce(recipe, recipe.release, source, tested, args.out, of_votes)
         print(compared(recipe, folder, tested))
         if args.embed:
             embed(folder, pretrained.EMBEDDED / recipe.name)
@@ -86,10 +87,14 @@ def data_file(name: str, option: str) -> Path:
     return path
 
 
-def reproduce(recipe: Recipe, how: Release, source: Source, tested: Dataset, out: Path) -> Path:
+def reproduce(
+    recipe: Recipe, how: Release, source: Source, tested: Dataset, out: Path,
+    votes: Path | None = None,
+) -> Path:  # fmt: skip
     """Train, release and calibrate; the folder that can be embedded.
 
-    tested: the data set with the labels of the released head.
+    tested: the data set with the labels of the released head. votes: fer2013new.csv where these are
+    FER+'s.
     """
     if how.labels not in source.names:
         raise RecipeError(f"release: labels {how.labels!r}; expected one of "
@@ -105,9 +110,9 @@ def reproduce(recipe: Recipe, how: Release, source: Source, tested: Dataset, out
     print(release(run_dir, recipe.name.partition(".")[0], folder, how), flush=True)
     if how.calibrate:
         (job,) = jobs(str(folder), tested, CALIBRATION)
-        values = calibrate(predict([job], tested, CALIBRATION))
+        values, _ = fitted(job, tested, votes, how.balance)
         store(job, values)
-        print(f"{CALIBRATION}: " + ", ".join(f"{k} {v}" for k, v in values.items()), flush=True)
+        print(f"{CALIBRATION}: {in_words(values)}", flush=True)
     return folder
 
 

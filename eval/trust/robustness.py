@@ -23,14 +23,13 @@ from matplotlib.figure import Figure
 from eval import metrics as m
 from eval.bootstrap import bootstrap
 from eval.figures import RC
-from eval.predict import predict_logits, uncertain_below
+from eval.predict import predict_logits
 from eval.records import Record
 from eval.robustness import scores
 from eval.robustness.corruptions import corrupt, levels
 from eval.studies.baselines import fit_hog_svm, hog
 from eval.trust import page
 from eval.trust.section import FACES, Subject
-from fer_cbam.decide import predictions
 from fer_cbam.types import Sample
 
 name = "robustness"
@@ -97,9 +96,7 @@ def _run(subject: Subject, samples: Sequence[Sample], methods: Sequence[Method])
 
 
 def _answers(subject: Subject, samples: Sequence[Sample], crops: Sequence[np.ndarray]) -> Answers:
-    backend = subject.backend
-    said = predictions(predict_logits(backend, crops), backend.label_names, subject.temperature,
-                       uncertain_below(backend))  # fmt: skip
+    said = subject.decision.predictions(predict_logits(subject.backend, crops))
     hits = np.array([p.label == s.label for p, s in zip(said, samples, strict=True)])
     return Answers(hits, np.array([p.confidence for p in said]))
 

@@ -10,11 +10,9 @@ import pandas as pd
 
 from eval.predict import jobs, predict, weights_name
 from eval.trust.section import QUICK_FACES, Subject, evenly
+from eval.votes import vote_counts
 from fer_cbam import data
-from fer_cbam.data import ferplus
-from fer_cbam.data.files import open_files
 from fer_cbam.errors import WeightsError
-from fer_cbam.types import Sample
 
 
 def open_subject(
@@ -46,7 +44,7 @@ def open_subject(
     samples = [by_id[sample_id] for sample_id in table["sample_id"]]
     return Subject(
         pairs[0].backend, dataset.name, protocol, name or weights_name(pairs[0].backend), table,
-        samples, None if votes is None else _counts(votes, samples), quick,
+        samples, None if votes is None else vote_counts(votes, list(table["sample_id"])), quick,
         train=[dataset.samples[i] for i in train],
     )  # fmt: skip
 
@@ -55,10 +53,3 @@ def _once(table: pd.DataFrame) -> pd.DataFrame:
     first = table.drop_duplicates("sample_id").reset_index(drop=True)
     first.attrs = table.attrs
     return first
-
-
-def _counts(votes: Path, samples: list[Sample]) -> np.ndarray:
-    """FER+'s votes for faces of FER2013, whose ids end in their row."""
-    with open_files(votes) as files:
-        rows = ferplus.read_votes(files)
-    return np.array([rows[int(s.sample_id.rpartition(":")[2])][2] for s in samples], np.int64)

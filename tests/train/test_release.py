@@ -11,6 +11,7 @@ import torch
 
 import fer_cbam  # noqa: F401  (registers the models)
 from fer_cbam import hub
+from fer_cbam.decide import Decision
 from fer_cbam.errors import WeightsError
 from fer_cbam.labels import LABEL_SETS
 from train.recipe import Release
@@ -34,7 +35,7 @@ def test_stored_as_float16_with_alignment_and_record(run_dir, tmp_path):
     said = release(run_dir, "fer_cbam_tiny", tmp_path / "out", PLAIN)
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert len(config["landmarks"]) == 5
-    assert config["training"]["prior"] == PRIOR and config["balance"] == 0.0
+    assert config["training"]["prior"] == PRIOR and config["decision"] == {"balance": 0.0}
     assert "bytes, logits differ by at most" in said
     x = torch.rand(4, 1, 48, 48)
     stored, original = (hub.load_model(d).model(x) for d in (tmp_path / "out", run_dir))
@@ -61,27 +62,28 @@ def lifted(balance):
     return torch.tensor([math.log(1 - balance + balance / (7 * PRIOR[k])) for k in LABELS])
 
 
-def test_balance_lifts_the_rare_labels(run_dir, tmp_path):
+def test_logits_stay_and_the_decision_says_the_balance(run_dir, tmp_path):
     calibrated = json.loads((run_dir / "config.json").read_text()) | {"temperature": 1.5}
     (run_dir / "config.json").write_text(json.dumps(calibrated))
     release(run_dir, "fer_cbam_tiny", tmp_path / "out", Release("fer2013", 0.5))
-    expected = lifted(0.5).expand(4, 7)
     torch.testing.assert_close(
-        shift_between(run_dir, tmp_path / "out"), expected, atol=3e-3, rtol=0
+        shift_between(run_dir, tmp_path / "out"), torch.zeros(4, 7), atol=3e-3, rtol=0
     )
     config = json.loads((tmp_path / "out" / "config.json").read_text())
-    assert config["balance"] == 0.5 and "temperature" not in config
+    assert config["decision"] == {"balance": 0.5}
+    assert not {"balance", "temperature"} & set(config)
+    assert Decision.of(config, LABELS).lift == pytest.approx(lifted(0.5).tolist())
 
 
-def test_what_a_release_added_goes_first(run_dir, tmp_path):
-    """Even of weights that are put in their own place."""
-    out = tmp_path / "out"
-    release(run_dir, "fer_cbam_tiny", out, PLAIN)
-    for balance in (0.75, 0.25, 0.0):
-        release(out, "fer_cbam_tiny", out, Release("fer2013", balance))
-        assert json.loads((out / "config.json").read_text())["balance"] == balance
-        expected = lifted(balance).expand(4, 7)
-        torch.testing.assert_close(shift_between(run_dir, out), expected, atol=6e-3, rtol=0)
+def test_what_an_earlier_release_added_goes(run_dir, tmp_path):
+    """Weights of before had their balance in the classifier's bias."""
+    loaded = hub.load_model(run_dir)
+    loaded.model.get_classifier().bias.data += lifted(0.75)
+    old = hub.save_model(loaded.model, tmp_path / "old", LABELS,
+                         {"training": loaded.config["training"], "balance": 0.75})  # fmt: skip
+    release(old, "fer_cbam_tiny", tmp_path / "out", PLAIN)
+    difference = shift_between(run_dir, tmp_path / "out")
+    torch.testing.assert_close(difference, torch.zeros(4, 7), atol=6e-3, rtol=0)
 
 
 def test_balance_needs_the_prior(run_dir, tmp_path):

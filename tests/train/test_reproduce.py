@@ -113,14 +113,20 @@ def test_calibrates_on_public_test_and_compares(tmp_path, capsys, monkeypatch):
         "model_args: {channels: [8, 8, 8, 16], depths: [1, 1, 1, 1]}\n"
         "release: {labels: fer2013}\n"
     )
-    monkeypatch.setattr(reproduce, "calibrate", lambda table: {"temperature": len(table) / 10})
+
+    def fitted(job, dataset, votes, aim):
+        assert votes is None
+        return {"temperature": len(job.split.test) / 10, "bias": {"fear": aim}}, None
+
+    monkeypatch.setattr(reproduce, "fitted", fitted)
     data = faces_csv(tmp_path)
     main([str(path), "--data", str(data), "--out", str(tmp_path / "runs"),
-          "--set", "release.calibrate=true"])  # fmt: skip
+          "--set", "release.calibrate=true", "--set", "release.balance=0.25"])  # fmt: skip
     output = capsys.readouterr().out
     folder = tmp_path / "runs" / "released" / "fer_cbam_tiny.fer2013"
     assert "fer_cbam_tiny.fer2013, fer2013 public, 14 images" in output
-    assert json.loads((folder / "config.json").read_text())["temperature"] == 1.4
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["temperature"], config["bias"]) == (1.4, {"fear": 0.25})
     # Beside the embedded weights of that name.
     assert "this run" in output and "embedded" in output
     accuracy = next(line for line in output.splitlines() if line.startswith("accuracy"))
