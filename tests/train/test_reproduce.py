@@ -88,7 +88,8 @@ def test_killed_it_gives_what_an_undisturbed_run_gives(recipe, tiny_ckplus, tmp_
     # What it says at the end is the same too.
     assert output.splitlines()[-3:] == again.splitlines()[-3:]
     config = json.loads((folders[1] / "config.json").read_text())
-    assert config["balance"] == 0.25 and config["training"]["recipe"]["name"] == recipe.stem
+    assert config["decision"] == {"balance": 0.25}
+    assert config["training"]["recipe"]["name"] == recipe.stem
     assert hub.load_model(folders[1]).label_names[0] == "anger"
     assert (folders[1] / "model.onnx").is_file()
     # The run's own folder holds its split and nothing else, so that it can be evaluated too.
