@@ -23,10 +23,9 @@ from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
 from fer_cbam.hub import DEFAULT_WEIGHTS
 from fer_cbam.serve import address
-from fer_cbam.serve.about import about
 from fer_cbam.serve.folder import upload_folder
 from fer_cbam.serve.limits import LimitBodies
-from fer_cbam.serve.page import label_colors
+from fer_cbam.serve.page import weights_shown
 from fer_cbam.serve.proxies import proxies_aside
 from fer_cbam.serve.recognizers import RecognizerCache
 from fer_cbam.serve.server import ASSETS, LIVE_SIDE, Server
@@ -37,11 +36,13 @@ with proxies_aside():  # gradio makes a client when it is imported, and asks nob
     from starlette.middleware import Middleware
     from starlette.routing import Mount
 
-    from fer_cbam.serve.modules import PageModules
+    from fer_cbam.serve.modules import PageModules, model_card
 
 ENDPOINT_RUNS = 4  # of each endpoint at once
 MAX_UPLOAD = "200mb"
-MODULES = "/fer-cbam"  # where the page's modules are served, under the page's own address
+# Where the page's modules and the model cards are served, under the page's own address.
+MODULES = "/fer-cbam"
+CARDS = f"{MODULES}/cards"
 
 # Buttons cannot be pressed before their module is there; where none comes, that is said.
 LOADER = """\
@@ -73,8 +74,8 @@ def build(server: Server) -> gr.Blocks:
             photo_tab(server)
         with gr.Tab("Video"):
             video_tab(server)
-        with gr.Tab("About") as tab:
-            about_tab(server, tab)
+        with gr.Tab("About"):
+            part("about", [], **weights_shown(server.recognizers.first))
         endpoints(server)
     return blocks
 
@@ -91,10 +92,10 @@ def header(server: Server) -> None:
     async def pick(question: dict, request: gr.Request) -> dict:
         return await server.pick(question, request.is_disconnected)
 
-    first = server.recognizers.first
+    recognizers = server.recognizers
     part(
-        "header", [pick], name=first.name, names=server.recognizers.names(),
-        elsewhere=server.recognizers.elsewhere, labels=list(first.label_names),
+        "header", [pick], source=recognizers.default, choices=recognizers.choices(),
+        elsewhere=recognizers.elsewhere, **weights_shown(recognizers.first),
     )  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def webcam_tab(server: Server) -> None:
     async def frame(question: dict, request: gr.Request) -> dict:
         return await server.frame(question, request.is_disconnected)
 
-    part("webcam", [frame], colors=label_colors(server.recognizers.first.label_names))
+    part("webcam", [frame], **weights_shown(server.recognizers.first))
 
 
 def photo_tab(server: Server) -> None:
@@ -119,27 +120,16 @@ def video_tab(server: Server) -> None:
     async def clip_start(question: dict) -> dict:
         return await server.clip_start(question)
 
+    async def example_clip(question: dict) -> dict:
+        return await server.example_clip(question)
+
     async def clip_ask(question: dict) -> dict:
         return server.clip_ask(question)
 
     async def clip_forget(question: dict) -> dict:
         return server.clip_forget(question)
 
-    part("video", [clip_start, clip_ask, clip_forget])
-
-
-def about_tab(server: Server, tab: gr.Tab) -> None:
-    text = gr.Markdown(about(server.recognizers.first))
-    weights = gr.Textbox(visible=False)
-
-    def about_picked(source: str) -> str:
-        return about(server.recognizers.get(source))
-
-    picked = f"() => import(`${{window.gradio_config.root}}{MODULES}/session.mjs`)"
-    tab.select(
-        about_picked, weights, text, js=f"{picked}.then((session) => session.asker().weights)",
-        queue=False, show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
+    part("video", [clip_start, example_clip, clip_ask, clip_forget])
 
 
 def endpoints(server: Server) -> None:
@@ -199,7 +189,11 @@ def theme() -> gr.themes.Base:
         neutral_hue="slate",
         font=["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
         font_mono=["ui-monospace", "Consolas", "monospace"],
-    ).set(body_text_color_subdued="*neutral_500")  # 4.8 : 1 on white; the default has 2.6
+    ).set(  # contrast of at least 4.5 : 1, which the defaults miss
+        body_text_color_subdued="*neutral_600",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+    )
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -282,7 +276,10 @@ def launch(blocks: gr.Blocks, args: argparse.Namespace, **more: Any) -> Any:
         ssr_mode=False, enable_monitoring=False, max_file_size=MAX_UPLOAD, mcp_server=args.mcp,
         app_kwargs={
             "middleware": [Middleware(LimitBodies)],
-            "routes": [Mount(MODULES, PageModules(directory=ASSETS))],
+            "routes": [
+                Mount(CARDS, model_card),
+                Mount(MODULES, PageModules(directory=ASSETS)),
+            ],
         }, **more,
     )  # fmt: skip
 

@@ -51,6 +51,7 @@ class EmotionRecognizer:
         self.preprocess = backend.preprocess
         self.label_names = backend.label_names
         self.decision = Decision.of(backend.config, backend.label_names, prior)
+        self.gate_neutral = _gate_neutral(backend)
         self.detector: FaceDetector = detector or face_detector()
 
     @classmethod
@@ -208,6 +209,7 @@ class EmotionRecognizer:
             dict(zip(self.label_names, forward.class_maps[row], strict=True)),
             None if gate is None else gate[row, 0],
             None if embedding is None else embedding[row],
+            self.gate_neutral,
         )  # fmt: skip
 
     def classify(
@@ -255,9 +257,28 @@ class EmotionRecognizer:
         cam = self._gradcam(forward, row, label)
         if forward.attention is None:
             return (cam,)
-        values = attention_maps(forward.attention[row, 0], self.preprocess.input_size[1:])
+        size = self.preprocess.input_size[1:]
+        values = attention_maps(forward.attention[row, 0], size, self.gate_neutral)
         return (cam, Saliency(values, "spatial_attention"))
 
     def _gradcam(self, forward: Forward, row: int, label: str) -> Saliency:
         maps = forward.class_maps[row, self.label_names.index(label)]
         return Saliency(saliency_maps(maps, self.preprocess.input_size[1:]), "gradcam", label)
+
+
+def _gate_neutral(backend: Backend) -> float | None:
+    """The flag ``gate_neutral`` of config.json: what the network's last spatial gate is where it
+    changes nothing. Only weights whose attention tells faces apart have it, and only of those the
+    app shows the attention unasked.
+
+    Raises:
+        WeightsError: no positive number.
+    """
+    value = backend.config.get("gate_neutral")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
+        raise WeightsError(
+            f"{backend.name}: gate_neutral in config.json: got {value!r}; expected a number above 0"
+        )
+    return float(value)

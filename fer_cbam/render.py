@@ -57,11 +57,27 @@ def percent(prob: float) -> str:
 
 
 def caption(recognition: Recognition) -> str:
-    """``happiness 97 %``, ``uncertain`` below the weights' threshold, or ``no face``."""
+    """``happiness 97 %``; ``happiness? 60 %`` below the weights' threshold; or ``no face``."""
     prediction = recognition.prediction
-    if prediction.uncertain or prediction.no_face:
+    if prediction.no_face:
         return prediction.said
-    return f"{prediction.label} {percent(prediction.confidence)}"
+    doubt = "?" if prediction.uncertain else ""
+    return f"{prediction.label}{doubt} {percent(prediction.confidence)}"
+
+
+def box_color(recognition: Recognition) -> tuple[int, int, int]:
+    """RGB of the box around a face: that of what is said of it, white where it is no face."""
+    prediction = recognition.prediction
+    return _UNKNOWN_COLOR if prediction.no_face else color_of(prediction.label)
+
+
+def caption_colors(
+    recognition: Recognition,
+) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """RGB below a caption and of its letters. White where the answer is uncertain: the colour of an
+    emotion says that it was recognised."""
+    ground = _WHITE if recognition.prediction.uncertain else box_color(recognition)
+    return ground, ink_on(ground)
 
 
 def annotate(
@@ -76,7 +92,7 @@ def annotate(
     thickness = max(1, round(longest / 320))
     for recognition in recognitions:
         x1, y1, x2, y2 = (round(v) for v in recognition.face.box)
-        color = color_of(recognition.prediction.label)
+        color = box_color(recognition)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), _BLACK, thickness + 2)
         cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
     taken: list[Rectangle] = []
@@ -99,7 +115,7 @@ def _draw_caption(
     """A caption at its box, see :func:`caption_place`, which this returns. Where the image is too
     narrow for it, the end of the text is lost."""
     text = caption(recognition) if number is None else f"{number}: {caption(recognition)}"
-    color = color_of(recognition.prediction.label)
+    ground, ink = caption_colors(recognition)
     font = _font(size)
     left, top, right, bottom = (int(v) for v in font.getbbox(text))
     pad = max(2, size // 4)
@@ -107,8 +123,8 @@ def _draw_caption(
     x1, y1, x2, y2 = (round(v) for v in recognition.face.box)
     image_size = canvas.shape[1], canvas.shape[0]
     place = x, y, width, height = caption_place((x1, y1, x2, y2), *wanted, image_size, taken)
-    patch = Image.new("RGB", (width, height), color)
-    ImageDraw.Draw(patch).text((pad - left, pad - top), text, fill=ink_on(color), font=font)
+    patch = Image.new("RGB", (width, height), ground)
+    ImageDraw.Draw(patch).text((pad - left, pad - top), text, fill=ink, font=font)
     canvas[y : y + height, x : x + width] = np.asarray(patch)
     return place
 
@@ -117,8 +133,9 @@ def caption_place(
     box: Rectangle, width: int, height: int, image: tuple[int, int],
     others: Sequence[Rectangle] = (),
 ) -> Rectangle:  # fmt: skip
-    """Where a caption of a width and height goes: above its box ``(x1, y1, x2, y2)``, below it, or
-    at its upper edge, whichever is the first within the image that covers none of the ``others``.
+    """Where a caption of a width and height goes: above its box ``(x1, y1, x2, y2)``, below it, at
+    its upper edge, or a line or more farther up or down, whichever is the first within the image
+    that covers none of the ``others``. Where all cover one, the first.
 
     image: its width and height. Returns x, y, width, height. The page places its captions with the
     same rule in ``faces.mjs``; a test holds both against each other.
@@ -128,7 +145,10 @@ def caption_place(
     x = min(max(x1, 0), image[0] - width)
     lowest = image[1] - height
     at_edge = min(max(y1, 0), lowest)
-    places = [(x, y, width, height) for y in (y1 - height, y2, at_edge) if 0 <= y <= lowest]
+    rows = [y1 - height, y2, at_edge]
+    for away in range(height, image[1], height):
+        rows += [y1 - height - away, y2 + away]
+    places = [(x, y, width, height) for y in rows if 0 <= y <= lowest]
     free = [place for place in places if not any(_overlap(place, other) for other in others)]
     return (free or places)[0]
 

@@ -23,13 +23,21 @@ def saliency_maps(class_maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return maps
 
 
-def attention_maps(gates: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Spatial gates ``(..., h, w)`` in (0, 1) -> float32 ``(..., H, W)``.
+def attention_maps(
+    gates: np.ndarray, size: Sequence[int], neutral: float | None = None
+) -> np.ndarray:
+    """Spatial gates ``(..., h, w)`` -> float32 ``(..., H, W)`` in [0, 1].
 
-    Stretched in each map so that the least attended place is 0 and the most attended 1: the gate
-    itself spans a narrower range.
+    neutral: the positive value of a gate that changes nothing, where the network has one: 0 is what
+    is weighted with it or less, 1 with the double, or with the most in the map if that is more. A
+    gate that weights all alike is 0 everywhere. None: stretched in each map so that the least
+    attended place is 0 and the most attended 1, as the gate itself spans a narrower range.
     """
     maps = upsample(gates, size)
+    if neutral is not None:
+        above = np.maximum(maps / neutral - 1, 0)
+        relative: np.ndarray = above / np.maximum(above.max((-2, -1), keepdims=True), 1)
+        return relative
     low, high = maps.min((-2, -1), keepdims=True), maps.max((-2, -1), keepdims=True)
     maps -= low
     maps /= np.maximum(high - low, 1e-12)

@@ -112,8 +112,9 @@ class Recognition:
 
     From the one forward pass, so that no explanation needs another: class_maps: label -> Grad-CAM
     as the network gives it, float32 ``(h, w)``, for `saliency`. gate: the network's own spatial
-    attention, float32 ``(h, w)`` in (0, 1), None where it has none, for `attention`. embedding:
-    float32 ``(D,)``, what the classifier sees; None where the backend gives none.
+    attention, float32 ``(h, w)``, None where it has none, for `attention`. embedding: float32
+    ``(D,)``, what the classifier sees; None where the backend gives none. gate_neutral: see
+    :func:`fer_cbam.saliency.attention_maps`.
     """
 
     face: Face
@@ -124,6 +125,7 @@ class Recognition:
     class_maps: Mapping[str, np.ndarray] = field(default_factory=dict)
     gate: np.ndarray | None = None
     embedding: np.ndarray | None = None
+    gate_neutral: float | None = None
 
     def saliency(self, label: str | None = None) -> Saliency:
         """The Grad-CAM of an emotion, by default of the predicted one, at the size of the crop.
@@ -142,7 +144,8 @@ class Recognition:
         """The network's own spatial attention at the size of the crop; None where it has none."""
         if self.gate is None:
             return None
-        return Saliency(attention_maps(self.gate, self.crop.shape[:2]), "spatial_attention")
+        values = attention_maps(self.gate, self.crop.shape[:2], self.gate_neutral)
+        return Saliency(values, "spatial_attention")
 
     def to_dict(self, digits: int = 6) -> dict[str, Any]:
         """Face and prediction as plain values, ready for JSON: ``box``, ``score``, ``landmarks``,

@@ -14,27 +14,12 @@ pytest.importorskip("gradio")
 import torch
 
 import app
-from fer_cbam import pretrained
 from fer_cbam.recognizer import EmotionRecognizer
 
 
 @pytest.fixture(scope="module")
 def recognizer(untrained_weights) -> EmotionRecognizer:
     return EmotionRecognizer.from_pretrained(untrained_weights["ckplus48"])
-
-
-def test_about_leads_with_what_it_is_not_for(recognizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "EMBEDDED", tmp_path)
-    (tmp_path / "arch.tag").mkdir()
-    (tmp_path / "arch.tag" / "config.json").write_text("{}")
-    assert "No model card comes with these weights" in app.about(recognizer)
-    monkeypatch.setattr(recognizer, "name", "arch.tag")
-    assert "No model card comes with these weights" in app.about(recognizer)
-    card = tmp_path / "arch.tag" / "README.md"
-    card.write_text("---\nlicense: other\n---\n# Card\nAccuracy <!--n:x-->95<!--/n--> %\n")
-    text = app.about(recognizer)
-    assert "expressions, not feelings" in text and "anger, contempt" in text
-    assert text.endswith("# Card\nAccuracy 95 %\n") and "license" not in text
 
 
 @pytest.mark.parametrize("auth", ["user", "user:", ":password", ""])

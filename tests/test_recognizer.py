@@ -20,6 +20,7 @@ from fer_cbam.errors import ImageError, WeightsError
 from fer_cbam.explain import gradcam
 from fer_cbam.labels import LABEL_SETS
 from fer_cbam.recognizer import EmotionRecognizer
+from fer_cbam.saliency import attention_maps
 from fer_cbam.types import Face
 
 ASTRONAUT = Path(__file__).parents[1] / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
@@ -373,3 +374,20 @@ def test_a_detector_that_fails_does_not_read_as_no_face(weights, photo):
 def test_one_image_in_place_of_many_is_named(recognizer, one):
     with pytest.raises(TypeError, match=r"images: got one .*; expected a list of images"):
         recognizer.recognize_many(one)
+
+
+@pytest.mark.parametrize("neutral", [0, -1, "1", True, [1], float("nan")])
+def test_a_neutral_gate_that_is_none(neutral, recognizer, monkeypatch):
+    monkeypatch.setitem(recognizer.backend.config, "gate_neutral", neutral)
+    with pytest.raises(WeightsError, match=r"gate_neutral in config.json: got .*above 0"):
+        EmotionRecognizer(recognizer.backend)
+
+
+def test_the_neutral_gate_reaches_every_attention_map(recognizer, photo, monkeypatch):
+    monkeypatch.setitem(recognizer.backend.config, "gate_neutral", 0.25)
+    recognizer = EmotionRecognizer(recognizer.backend)
+    (found,) = recognizer(photo, explain=True)
+    expected = attention_maps(found.gate, found.crop.shape[:2], 0.25)
+    np.testing.assert_array_equal(found.attention(), expected)
+    np.testing.assert_array_equal(found.saliencies[1], expected)
+    assert not np.array_equal(expected, attention_maps(found.gate, found.crop.shape[:2]))

@@ -135,7 +135,26 @@ def test_percent_is_never_certain(prob, text):
 
 def test_captions():
     assert render.caption(recognition(confidence=0.966)) == "happiness 97 %"
-    assert render.caption(recognition(uncertain=True)) == "uncertain"
+    doubtful = recognition(confidence=0.6, uncertain=True)
+    assert render.caption(doubtful) == "happiness? 60 %"
+
+
+def test_an_uncertain_answer_does_not_have_the_colour_of_its_emotion():
+    assert render.caption_colors(recognition()) == (render.COLORS["happiness"], (0, 0, 0))
+    assert render.caption_colors(recognition(uncertain=True)) == ((255, 255, 255), (0, 0, 0))
+    grey = np.full((300, 400, 3), 128, np.uint8)
+    drawn = render.annotate(grey, [recognition(box=(150, 120, 250, 240), uncertain=True)])
+    np.testing.assert_array_equal(drawn[114, 151], (255, 255, 255))
+    np.testing.assert_array_equal(drawn[200, 150], render.COLORS["happiness"])  # the box still does
+
+
+def test_where_places_at_the_box_are_taken_a_caption_goes_farther_away():
+    box, image = (20, 30, 50, 60), (100, 80)
+    taken = [(20, y, 30, 10) for y in (20, 60, 30)]
+    assert render.caption_place(box, 30, 10, image, taken) == (20, 10, 30, 10)
+    assert render.caption_place(box, 30, 10, image, [*taken, (20, 10, 30, 10)])[1] == 70
+    everywhere = [(0, 0, 100, 80)]
+    assert render.caption_place(box, 30, 10, image, everywhere) == (20, 20, 30, 10)
 
 
 def test_box_is_drawn_in_the_colour_of_the_emotion():

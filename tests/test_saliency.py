@@ -50,3 +50,13 @@ def test_maps_of_a_batch_are_scaled_each_on_its_own():
     assert found.shape == (3, 4, 12, 12)
     np.testing.assert_allclose(found.max((2, 3)), 1)
     np.testing.assert_allclose(found[1, 2], saliency_maps(maps[1, 2], (12, 12)))
+
+
+def test_attention_with_a_neutral_value_shows_what_is_weighted_up():
+    gates = np.array([[0.5, 1.0], [1.5, 2.0]])
+    np.testing.assert_allclose(attention_maps(gates, (2, 2), 1.0), [[0, 0], [0.5, 1]])
+    # A gate that hardly weighs anything is not made to look as if it did, a strong one fits in.
+    np.testing.assert_allclose(attention_maps(1 + gates / 20, (2, 2), 1.0), gates / 20, rtol=1e-5)
+    np.testing.assert_allclose(attention_maps(4 * gates, (2, 2), 2.0).max(), 1)
+    np.testing.assert_allclose(attention_maps(4 * gates, (2, 2), 2.0)[0, 1], 1 / 3, rtol=1e-6)
+    assert not attention_maps(np.ones((3, 3)), (6, 6), 1.0).any()

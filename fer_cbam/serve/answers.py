@@ -26,7 +26,7 @@ from fer_cbam.words.cautions import cautions
 MAX_FRAME_BYTES, MAX_FRAME_PIXELS = 2_000_000, 2_000_000
 MAX_PHOTO_BYTES = 25_000_000
 PHOTO_SIDE = 1280  # longest side of the photo as shown
-MAPS = ("gradcam", "spatial_attention")
+MAPS = ("gradcam", "spatial_attention", "none")
 TOP = "top"  # explains of each face the label it resembles most
 MISSED_FRAMES = 2.5  # that a face may be missed for, however slowly they come
 MAX_FACES = 12  # explained in one picture; of a crowd the largest
@@ -38,10 +38,10 @@ def answer_frame(recognizer: EmotionRecognizer, detector: FaceDetector, question
     """One webcam frame: who is in it, what each resembles, smoothed over time, and why.
 
     question: ``image`` (data URL), ``time`` (seconds, any even clock), ``memory`` (from the last
-    answer, None at first), ``last`` (the time of that frame, None at first), ``map`` (``"gradcam"``
-    or ``"spatial_attention"``), ``label`` (what the Grad-CAM explains: a label, or ``"top"`` for
-    the one that is shown at each face). Each face has a ``layer``: a PNG to lay over the frame by
-    ``transform``, None where the weights have no such map.
+    answer, None at first), ``last`` (the time of that frame, None at first), ``map`` (one of
+    ``MAPS``), ``label`` (what the Grad-CAM explains: a label, or ``"top"`` for the one that is
+    shown at each face). Each face has a ``layer``: a PNG to lay over the frame by ``transform``,
+    None where none was asked for or the weights have no such map.
     """
     try:
         question = _as_dict(question)
@@ -86,8 +86,11 @@ def _asked_map(question: Answer, recognizer: EmotionRecognizer) -> tuple[str, st
 
 def _live_face(tracked: tracks.Tracked, kind: str, label: str) -> Answer:
     found = tracked.recognition
-    wanted = None if label == TOP else label
-    saliency = found.saliency(wanted) if kind == "gradcam" else found.attention()
+    saliency = None
+    if kind == "gradcam":
+        saliency = found.saliency(None if label == TOP else label)
+    elif kind == "spatial_attention":
+        saliency = found.attention()
     return {
         **found.to_dict(digits=4),
         **page.face_tag(found),
@@ -101,7 +104,8 @@ def answer_photo(recognizer: EmotionRecognizer, question: Any) -> Answer:
     """A photo: its faces, what each resembles, and what spoke for every label.
 
     question: ``{"image": data URL}``. Answers ``numbers`` (as programs get them), ``faces`` (the
-    same faces with what the page draws), ``photo`` (upright, as shown) and ``colors``.
+    same faces with what the page draws), ``photo`` (upright, as shown) and what
+    :func:`fer_cbam.serve.page.weights_shown` says.
     """
     try:
         data = from_data_url(_as_dict(question).get("image"), MAX_PHOTO_BYTES)
@@ -113,10 +117,10 @@ def answer_photo(recognizer: EmotionRecognizer, question: Any) -> Answer:
     return {
         "failed": False,
         "message": numbers["message"],
-        "photo": jpeg_url(shrink(image, [], PHOTO_SIDE)[0]) if faces else None,
+        "photo": jpeg_url(shrink(image, [], PHOTO_SIDE)[0]),
         "faces": [face | more for face, more in zip(numbers["faces"], drawn, strict=True)],
-        "colors": page.label_colors(recognizer.label_names),
         "numbers": numbers,
+        **page.weights_shown(recognizer),
     }
 
 
@@ -140,18 +144,13 @@ def _read_photo(
 
 
 def answer_pick(get: Callable[[object], EmotionRecognizer], question: Any) -> Answer:
-    """Try to pick weights: ``{"weights": source}`` -> their name and labels, or why not."""
+    """Try to pick weights: ``{"weights": source}`` -> what
+    :func:`fer_cbam.serve.page.weights_shown` says of them, or why not."""
     try:
         recognizer = get(_as_dict(question).get("weights"))
     except FerError as error:
         return _failed(f"These weights cannot be used. {error}")
-    return {
-        "failed": False,
-        "message": "",
-        "weights": recognizer.name,
-        "labels": list(recognizer.label_names),
-        "colors": page.label_colors(recognizer.label_names),
-    }
+    return {"failed": False, "message": "", **page.weights_shown(recognizer)}
 
 
 def _as_dict(value: Any) -> dict[str, Any]:

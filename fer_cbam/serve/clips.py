@@ -38,13 +38,15 @@ Steps = Generator[Progress, None, ClipResult]
 
 @dataclass(eq=False)
 class Clip:
-    """A clip on its way. asked: when its visitor last asked after it."""
+    """A clip on its way. asked: when its visitor last asked after it. explained: with a heatmap in
+    its annotated copy."""
 
     name: str
     folder: Path
     visitor: str
     recognizer: EmotionRecognizer
     asked: float
+    explained: bool = False
     progress: Progress | None = None
     result: ClipResult | None = None
     error: FerError | None = None
@@ -69,7 +71,9 @@ class Clips:
         self._clips: dict[str, Clip] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, file: Path, recognizer: EmotionRecognizer, visitor: str) -> Clip:
+    def start(
+        self, file: Path, recognizer: EmotionRecognizer, visitor: str, explained: bool = False
+    ) -> Clip:
         """Begin to read a file, which is moved and deleted later.
 
         A visitor has one clip at a time: an earlier one is forgotten.
@@ -88,7 +92,7 @@ class Clips:
         shutil.move(file, folder / f"clip{file.suffix[:8]}")
         with suppress(OSError):
             file.parent.rmdir()  # gradio made it for this file
-        clip = Clip(name, folder, visitor, recognizer, time.monotonic())
+        clip = Clip(name, folder, visitor, recognizer, time.monotonic(), explained)
         self._clips[name] = clip
         task = asyncio.get_running_loop().create_task(self._read(clip))
         self._tasks.add(task)
@@ -188,8 +192,8 @@ class Clips:
             every = max(1, round(reader.fps / READ_RATE))
         return analyse(
             file, clip.recognizer, self.detector, annotated=clip.folder / "annotated.webm",
-            table=clip.folder / "faces.csv", every=every, max_seconds=MAX_SECONDS,
-            max_pixels=MAX_PIXELS,
+            explained=clip.explained, table=clip.folder / "faces.csv", every=every,
+            max_seconds=MAX_SECONDS, max_pixels=MAX_PIXELS,
         )  # fmt: skip
 
     @staticmethod

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
+
+from fer_cbam.serve.cards import card_text, has_card
 
 
 class PageModules(StaticFiles):
@@ -15,8 +17,7 @@ class PageModules(StaticFiles):
     def get_path(self, scope: Scope) -> str:
         """The name after the last slash. What precedes it is no help: behind a sub-path that the
         proxy cuts off it is not what Starlette expects."""
-        path: str = scope["path"]
-        return path.rpartition("/")[2]
+        return _last_part(scope)
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         """A file that a browser asks about each time. Otherwise it may keep a module for days, and
@@ -24,3 +25,17 @@ class PageModules(StaticFiles):
         response = super().file_response(*args, **kwargs)
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+
+async def model_card(scope: Scope, receive: Receive, send: Send) -> None:
+    """An ASGI app: the model card of the embedded weights that end the path, as text."""
+    weights = _last_part(scope)
+    response = PlainTextResponse("No such model card.\n", status_code=404)
+    if has_card(weights):
+        response = PlainTextResponse(card_text(weights))
+    await response(scope, receive, send)
+
+
+def _last_part(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path.rpartition("/")[2]

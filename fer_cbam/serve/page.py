@@ -10,7 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from fer_cbam.render import caption, close_up, color_of, heat_layer, ink_on, layer_transform
+from fer_cbam.recognizer import EmotionRecognizer
+from fer_cbam.render import (
+    box_color,
+    caption,
+    caption_colors,
+    close_up,
+    color_of,
+    heat_layer,
+    layer_transform,
+)
+from fer_cbam.serve import cards, titles
 from fer_cbam.serve.data_urls import jpeg_url, png_url
 from fer_cbam.serve.photo import ExplainedFace
 from fer_cbam.types import Recognition, Saliency
@@ -28,13 +38,27 @@ def label_colors(labels: Sequence[str]) -> dict[str, str]:
     return {label: css_color(color_of(label)) for label in labels}
 
 
+def weights_shown(recognizer: EmotionRecognizer) -> dict[str, Any]:
+    """What the page needs to know of weights: their name and title, labels with their colours,
+    whether a model card comes with them, and whether their ``attention`` tells faces apart."""
+    return {
+        "weights": recognizer.name,
+        "title": titles.title_of(recognizer.name, len(recognizer.label_names)),
+        "labels": list(recognizer.label_names),
+        "colors": label_colors(recognizer.label_names),
+        "card": cards.has_card(recognizer.name),
+        "attention": recognizer.gate_neutral is not None,
+    }
+
+
 def face_tag(recognition: Recognition) -> dict[str, str]:
-    """What is written at a box, and the colours of box and writing."""
-    color = color_of(recognition.prediction.label)
+    """What is written at a box, and the colours of the box, below the writing and of it."""
+    ground, ink = caption_colors(recognition)
     return {
         "caption": caption(recognition),
-        "color": css_color(color),
-        "ink": css_color(ink_on(color)),
+        "color": css_color(box_color(recognition)),
+        "ground": css_color(ground),
+        "ink": css_color(ink),
     }
 
 
@@ -45,11 +69,13 @@ def heat_url(saliency: Saliency | None) -> str | None:
 
 def photo_face(image: np.ndarray, face: ExplainedFace) -> dict[str, Any]:
     """A face of a photo under its maps: a close-up, one layer for each label and one for the
-    attention (None where the weights have none), and the layers' transform to the close-up."""
+    attention (None where the weights have none), and the layers' transforms to the close-up and, as
+    ``place``, to the photo."""
     view, moved = close_up(image, face.recognition, FACE_SIDE)
     return face_tag(face.recognition) | {
         "close_up": jpeg_url(view),
         "transform": layer_transform(moved.affine),
+        "place": layer_transform(face.recognition.affine),
         "layers": {label: heat_url(cam) for label, cam in face.gradcams.items()},
         "attention": heat_url(face.recognition.attention()),
         "sentences": dict(face.sentences),

@@ -15,6 +15,7 @@ from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import WeightsError
 from fer_cbam.hub import DEFAULT_WEIGHTS, resolve
 from fer_cbam.recognizer import EmotionRecognizer
+from fer_cbam.serve.titles import TITLES, title_of
 
 MAX_SOURCE = 400  # characters of a name, path or hub id
 MAX_BYTES = 500_000_000  # of a weights file that a visitor names
@@ -52,8 +53,20 @@ class RecognizerCache:
         return self._first
 
     def names(self) -> list[str]:
-        """What the picker offers: the default, then the other embedded weights."""
-        return [self.default, *(n for n in pretrained.embedded_names() if n != self.default)]
+        """What the picker offers: the default, then the other embedded weights, in the order of
+        their titles."""
+        order = list(TITLES)
+        others = [name for name in pretrained.embedded_names() if name != self.default]
+        others.sort(key=lambda name: order.index(name) if name in order else len(order))
+        return [self.default, *others]
+
+    def choices(self) -> list[tuple[str, str]]:
+        """The same with what the picker calls them: name, title."""
+        counts = {self.default: len(self._first.label_names)}
+        for name in pretrained.embedded_names():
+            config = pretrained.read_config(pretrained.embedded_dir(name))
+            counts[name] = len(pretrained.label_names(config))
+        return [(name, title_of(name, counts[name])) for name in self.names()]
 
     def get(self, source: object = "") -> EmotionRecognizer:
         """The recogniser for a source of weights, loaded if it is not; empty: the default.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from fer_cbam.serve import answers, uploads
 from fer_cbam.serve.clip_numbers import clip_numbers
 from fer_cbam.serve.clips import Clips
 from fer_cbam.serve.data_urls import to_data_url
+from fer_cbam.serve.example_clip import write_example_clip
 from fer_cbam.serve.recognizers import RecognizerCache
 from fer_cbam.serve.turns import StaleError, Turns
 
@@ -78,15 +81,34 @@ class Server:
         return await self.photo(question | {"image": self._example}, has_left)
 
     async def clip_start(self, question: Any) -> dict[str, Any]:
-        """Begin to read an uploaded clip; answers its name."""
+        """Begin to read an uploaded clip, its annotated copy ``explained`` or not; answers its
+        name."""
         question = question if isinstance(question, dict) else {}
         visitor = _visitor(question)
         try:
             file = uploads.uploaded(question, self.folder)
             recognizer = await self._recognizer(question.get("weights"), visitor)
-            return {"failed": False, "clip": self.clips.start(file, recognizer, visitor).name}
+            explained = question.get("explained") is True
+            clip = self.clips.start(file, recognizer, visitor, explained)
+            return {"failed": False, "clip": clip.name}
         except FerError as error:
             return {"failed": True, "message": str(error)}
+
+    async def example_clip(self, question: Any) -> dict[str, Any]:
+        """The same for the example, which is made anew for each visitor."""
+        question = question if isinstance(question, dict) else {}
+        folder = self.folder / f"example-{secrets.token_urlsafe(8)}"
+        folder.mkdir(mode=0o700)
+        file = folder / "example.webm"
+        try:
+            await self.turns.run(
+                _visitor(question), lambda: write_example_clip(file), background=True
+            )
+            return await self.clip_start(question | {"path": str(file)})
+        except FerError as error:
+            return {"failed": True, "message": str(error)}
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # the clip was moved
 
     def clip_ask(self, question: Any) -> dict[str, Any]:
         return self.clips.ask(question.get("clip") if isinstance(question, dict) else None)

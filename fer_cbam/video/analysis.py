@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.detect.yunet import YuNetDetector
-from fer_cbam.render import annotate, shrink
+from fer_cbam.render import annotate, overlay, shrink
 from fer_cbam.types import Face, Recognition
 from fer_cbam.video import tracks
 from fer_cbam.video.clip import MAX_PIXELS, ClipReader, ClipWriter, Frame
@@ -117,6 +117,7 @@ def analyse(
     detector: FaceDetector | None = None,
     *,
     annotated: str | Path | None = None,
+    explained: bool = False,
     table: str | Path | None = None,
     every: int = 1,
     half_life: float = tracks.HALF_LIFE,
@@ -126,7 +127,8 @@ def analyse(
     """Find, follow and read the faces of a clip, in steps of one frame.
 
     detector: by default the recogniser's, searching at ``SEARCH_SIDE`` at most. annotated: name of
-    a ``.webm`` to be written. table: name of a CSV to be written, a row for each analysed frame and
+    a ``.webm`` to be written. explained: with a heatmap over each face, of what spoke for the label
+    that is written there. table: name of a CSV to be written, a row for each analysed frame and
     face. every: only each n-th frame is analysed; boxes and labels are held in between. half_life:
     of the smoothing, in seconds; 0 for none. max_seconds: what comes later is left out, and a note
     says so. max_pixels: clips with larger frames are refused.
@@ -142,7 +144,7 @@ def analyse(
         raise ValueError(f"every: got {every}; expected at least 1")
     with ExitStack() as stack:
         reader = stack.enter_context(ClipReader(path, max_pixels))
-        analysis = _Analysis(recognizer, half_life)
+        analysis = _Analysis(recognizer, half_life, explained)
         if table is not None:
             analysis.table = stack.enter_context(FaceTable(table, recognizer.label_names))
         if annotated is not None:
@@ -205,9 +207,12 @@ class _Waiting:
 class _Analysis:
     """What is known of a clip so far."""
 
-    def __init__(self, recognizer: EmotionRecognizer, half_life: float) -> None:
+    def __init__(
+        self, recognizer: EmotionRecognizer, half_life: float, explained: bool = False
+    ) -> None:
         self.recognizer = recognizer
         self.half_life = half_life
+        self.explained = explained
         self.table: FaceTable | None = None
         self.writer: ClipWriter | None = None
         self.frames = self.analysed = 0
@@ -230,6 +235,8 @@ class _Analysis:
             if self.writer is not None and frame.image is not None:
                 recognitions = [t.recognition for t in self._shown]
                 small, moved = shrink(frame.image, recognitions, WRITTEN_SIDE)
+                for recognition in moved if self.explained else ():
+                    small = overlay(small, recognition, recognition.saliency())
                 drawn = annotate(small, moved, [t.track for t in self._shown])
                 self.writer.write(drawn, frame.time)
             yield

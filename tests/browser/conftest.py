@@ -128,8 +128,7 @@ def wait_for_part(page, selector: str) -> None:
 
 def open_tab(page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
-    if name != "About":
-        wait_for_part(page, f".fer-{name.lower()}")
+    wait_for_part(page, f".fer-{name.lower()}")
 
 
 @pytest.fixture(scope="session", autouse=True)

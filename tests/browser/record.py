@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import base64
 import io
-import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +20,8 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from fer_cbam.hub import DEFAULT_WEIGHTS
+from fer_cbam.serve.example_clip import camera_frames
 from tests.browser.conftest import (
-    ASTRONAUT,
     ROOT,
     astronaut_frames,
     launch_browser,
@@ -36,7 +35,6 @@ SIZE = {"width": 872, "height": 1100}  # the tab is about 800 wide then, and not
 FPS = 8
 STEPS = 36  # four and a half seconds
 MAX_BYTES = 600_000
-FACE = (224.0, 150.0)  # its middle in the photograph, 512x512
 
 # A camera that shows what `showFrame` draws, and nothing else. The page's clock goes on with it, so
 # that a slow machine does not look to the page like a face that was gone for a second.
@@ -63,23 +61,10 @@ window.showFrame = async (url) => {
 """
 
 
-def camera_frames() -> Iterator[np.ndarray]:
-    """640x480 BGR: the photograph, closer and farther, turned a little from side to side. The last
-    frame is followed by the first."""
-    photo = cv2.imread(str(ASTRONAUT))
-    for step in range(STEPS):
-        phase = 2 * math.pi * step / STEPS
-        zoom = 1.75 - 0.25 * math.cos(phase)
-        matrix = cv2.getRotationMatrix2D(FACE, 6 * math.sin(phase), zoom)
-        matrix[:, 2] += (320 + 30 * math.sin(phase) - FACE[0], 225 - FACE[1])
-        yield cv2.warpAffine(
-            photo, matrix, (640, 480), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
-        )
-
-
 def hold_up(page: Page, frame: np.ndarray) -> None:
-    """Hold a frame before the camera."""
-    encoded = base64.b64encode(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+    """Hold a frame, RGB, before the camera."""
+    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    encoded = base64.b64encode(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
     page.evaluate("url => showFrame(url)", f"data:image/jpeg;base64,{encoded.decode()}")
 
 
@@ -101,7 +86,7 @@ def pictures(page: Page) -> Iterator[Image.Image]:
     expression."""
     page.add_style_tag(content=".fer-rate { display: none } html { scrollbar-width: none }")
     page.get_by_role("button", name="Start camera").click()
-    frames = list(camera_frames())
+    frames = list(camera_frames(STEPS))
     while page.get_attribute(".fer-webcam", "data-state") != "live":
         hold_up(page, frames[-1])  # a camera that shows nothing is no camera yet
         page.wait_for_timeout(300)

@@ -38,11 +38,34 @@ test("a caption is readable on the screen, whatever the picture's size", () => {
   assert.equal(captionSize([0, 0, 210, 10], 0.5) * 0.5, 15); // the same on the screen
 });
 
+test("where places at the box are taken, a caption goes farther away", () => {
+  const at = (y) => ({ x: 20, y, width: 30, height: 10 });
+  const place = (...others) => captionPlace([20, 30, 50, 60], 30, 10, PICTURE, others).y;
+  assert.equal(place(at(20), at(60), at(30)), 10); // a line above
+  assert.equal(place(at(20), at(60), at(30), at(10)), 70); // a line below
+  assert.equal(place(at(20), at(60), at(30), at(10), at(70)), 0);
+});
+
+test("twelve faces side by side have captions that cover no other", () => {
+  const others = [];
+  for (let i = 0; i < 12; i += 1) {
+    const box = [8 * i, 60, 8 * i + 8, 70];
+    const place = captionPlace(box, 40, 10, [200, 160], others);
+    for (const other of others) {
+      const apart = Math.abs(place.x - other.x) >= 40 || Math.abs(place.y - other.y) >= 10;
+      assert.ok(apart, JSON.stringify([place, other]));
+    }
+    others.push(place);
+  }
+});
+
 test("boxes are drawn below all captions, in the colours that came with them", () => {
   const overlay = element("svg");
+  const blue = { color: "blue", ground: "blue", ink: "white", number: 1 };
+  const doubt = { color: "grey", ground: "white", ink: "black", number: null, uncertain: true };
   const faces = [
-    { box: [10, 30, 40, 60], caption: "fear 60 %", color: "blue", ink: "white" },
-    { box: [50, 30, 80, 60], caption: "uncertain", color: "grey", ink: "black" },
+    { box: [10, 30, 40, 60], caption: "fear 60 %", ...blue },
+    { box: [50, 30, 80, 60], caption: "anger? 40 %", ...doubt },
   ];
   drawFaces(overlay, faces, [200, 100]);
   assert.equal(overlay.attributes.viewBox, "0 0 200 100");
@@ -52,10 +75,12 @@ test("boxes are drawn below all captions, in the colours that came with them", (
   const { x, y, width, height, stroke } = first.attributes;
   assert.deepEqual([x, y, width, height, stroke], ["10", "30", "30", "30", "blue"]);
   const texts = overlay.all("text");
-  assert.deepEqual(texts.map((text) => text.textContent), ["fear 60 %", "uncertain"]);
+  assert.deepEqual(texts.map((text) => text.textContent), ["1: fear 60 %", "anger? 40 %"]);
   assert.deepEqual(texts.map((text) => text.attributes.fill), ["white", "black"]);
   const [, second] = overlay.all("g");
-  assert.equal(second.children[0].attributes.fill, "grey");
+  assert.equal(second.children[0].attributes.fill, "white");
+  const dashed = overlay.children.map((child) => "stroke-dasharray" in child.attributes);
+  assert.deepEqual(dashed, [false, false, false, true, false, false]);
   // The first caption reaches over the second face's place, which goes below its box.
   assert.equal(second.children[0].attributes.y, "60");
   drawFaces(overlay, [], [200, 100]);

@@ -7,7 +7,7 @@ import { openCamera, refusal } from "../../fer_cbam/serve/assets/camera.mjs";
 import { ranked } from "../../fer_cbam/serve/assets/panel.mjs";
 import { placeOf } from "../../fer_cbam/serve/assets/photo.mjs";
 import { asker } from "../../fer_cbam/serve/assets/session.mjs";
-import { seenLongest, titleOf } from "../../fer_cbam/serve/assets/video.mjs";
+import { momentAt, seenLongest, titleOf } from "../../fer_cbam/serve/assets/video.mjs";
 
 test("a button lies over its face, as far as that lies within the photo", () => {
   const inside = { left: "10.00%", top: "10.00%", width: "12.00%", height: "24.00%" };
@@ -16,9 +16,24 @@ test("a button lies over its face, as far as that lies within the photo", () => 
   assert.deepEqual(placeOf([360, -10, 420, 50], 400, 200), beyond);
 });
 
-test("bars of a photo are ranked", () => {
-  const found = ranked({ anger: 0.004, fear: 0.246, happiness: 0.75 }).map(([label]) => label);
-  assert.deepEqual(found, ["happiness", "fear", "anger"]);
+test("bars of a photo are ranked, the label that is said first", () => {
+  const probs = { anger: 0.004, fear: 0.246, happiness: 0.75 };
+  const order = (label) => ranked({ label, probs }).map(([name]) => name);
+  assert.deepEqual(order("happiness"), ["happiness", "fear", "anger"]);
+  assert.deepEqual(order("fear"), ["fear", "happiness", "anger"]);
+});
+
+test("at a place in a clip the nearest answers are told, of the faces in view", () => {
+  const point = (time, happiness) => ({ time, probs: { fear: 1 - happiness, happiness } });
+  const tracks = [
+    { track: 1, timeline: [point(0, 0.9), point(1, 0.2)] },
+    { track: 2, timeline: [point(3, 0.6), { time: 4, probs: null }] },
+  ];
+  assert.deepEqual(momentAt(tracks, 0.4), [[1, "happiness", 0.9]]);
+  assert.deepEqual(momentAt(tracks, 1.4), [[1, "fear", 0.8]]);
+  assert.deepEqual(momentAt(tracks, 2), []);
+  assert.deepEqual(momentAt(tracks, 2.6), [[2, "happiness", 0.6]]);
+  assert.deepEqual(momentAt(tracks, 4), []);
 });
 
 test("of a clip those seen longest are shown, by number", () => {

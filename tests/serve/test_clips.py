@@ -116,6 +116,26 @@ def test_a_clip_is_read_told_and_forgotten(upload, recognizer):
     scene(upload, recognizer, act)
 
 
+def test_an_explained_clip_has_heat_over_the_face_and_nowhere_else(upload, recognizer):
+    async def act(clips, start):
+        pictures = []
+        for explained in (False, True):
+            copy = Path(shutil.copy(upload, upload.parent / f"{explained}.webm"))
+            clip = clips.start(copy, recognizer, "a", explained)
+            answer = await ended(clips, clip.name)
+            with ClipReader(answer["annotated"]) as reader:
+                pictures.append(next(reader.frames()).image.astype(int))
+            clips.forget(clip.name)
+        changed = np.abs(pictures[1] - pictures[0]).max(axis=2) > 40
+        rows, columns = np.nonzero(changed)
+        # The face is at (144, 115) of the first frame, its box some 70 pixels wide.
+        assert changed.sum() > 300
+        assert abs(columns.mean() - 144) < 30 and abs(rows.mean() - 115) < 40
+        assert np.ptp(columns) < 120 and np.ptp(rows) < 120
+
+    scene(upload, recognizer, act)
+
+
 def test_progress_goes_up(upload, recognizer):
     async def act(clips, start):
         clip, seen = start(), []

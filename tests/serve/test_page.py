@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.serve import page
 from fer_cbam.serve.photo import ExplainedFace
 from fer_cbam.types import Face, Prediction, Recognition, Saliency
@@ -36,9 +38,12 @@ def test_a_tag_has_words_and_colours():
     assert page.face_tag(recognition()) == {
         "caption": "happiness 75 %",
         "color": "rgb(240, 228, 66)",
+        "ground": "rgb(240, 228, 66)",
         "ink": "rgb(0, 0, 0)",
     }
-    assert page.face_tag(recognition(uncertain=True))["caption"] == "uncertain"
+    doubtful = page.face_tag(recognition(uncertain=True))
+    assert (doubtful["caption"], doubtful["ground"]) == ("happiness? 75 %", "rgb(255, 255, 255)")
+    assert doubtful["color"] == "rgb(240, 228, 66)"
 
 
 def test_colours_keep_the_order_of_the_labels():
@@ -70,7 +75,27 @@ def test_layers_lie_where_the_crop_lies_in_the_close_up():
     image = np.full((200, 400, 3), 90, np.uint8)
     face = page.photo_face(image, explained(recognition()))
     assert face["transform"] == pytest.approx([4.8, 0, 0, 4.8, 28.8, 28.8], abs=1e-3)
+    assert face["place"] == pytest.approx([1, 0, 0, 1, 40, 20])  # in the photo itself
 
 
 def test_css_color():
     assert page.css_color((240, 228, 66)) == "rgb(240, 228, 66)"
+
+
+def test_what_is_shown_of_weights(untrained_weights):
+    found = EmotionRecognizer.from_pretrained("fer_cbam_base.ferplus", backend="onnx")
+    shown = page.weights_shown(found)
+    assert shown["weights"] == "fer_cbam_base.ferplus" and shown["card"] is True
+    assert shown["title"] == "Balanced, 8 expressions" and len(shown["labels"]) == 8
+    assert list(shown["colors"]) == shown["labels"] == list(found.label_names)
+    own = EmotionRecognizer.from_pretrained(untrained_weights["ckplus48"])
+    assert page.weights_shown(own)["title"] == str(untrained_weights["ckplus48"])
+    assert page.weights_shown(own)["card"] is False
+
+
+def test_attention_is_shown_unasked_by_a_flag_of_the_weights(untrained_weights, tmp_path):
+    folder = shutil.copytree(untrained_weights["ckplus48"], tmp_path / "weights")
+    config = json.loads((folder / "config.json").read_text())
+    assert page.weights_shown(EmotionRecognizer.from_pretrained(folder))["attention"] is False
+    (folder / "config.json").write_text(json.dumps(config | {"gate_neutral": 1.0}))
+    assert page.weights_shown(EmotionRecognizer.from_pretrained(folder))["attention"] is True

@@ -25,7 +25,19 @@ def test_the_default_is_what_nothing_picks(cache, untrained_weights):
     for source in ("", None, str(untrained_weights["ckplus48"]), " "):
         assert cache.get(source) is cache.first
     assert cache.names()[0] == str(untrained_weights["ckplus48"])
-    assert cache.names()[1:] == pretrained.embedded_names()
+    assert sorted(cache.names()[1:]) == pretrained.embedded_names()
+
+
+def test_the_picker_offers_titles_in_their_order(cache, untrained_weights):
+    own = str(untrained_weights["ckplus48"])
+    assert cache.choices() == [
+        (own, own),
+        ("fer_cbam_base.ferplus", "Balanced, 8 expressions"),
+        ("fer_cbam_tiny.ferplus", "Fast, a seventh of the size"),
+        ("fer_cbam_base.fer2013", "FER2013's 7"),
+        ("fer_cbam_tiny.fer2013", "Fast, FER2013's 7"),
+        ("fer_cbam_paper.ckplus48", "Paper: posed faces, no neutral"),
+    ]
 
 
 def test_others_bring_their_own_labels_and_are_loaded_once(cache, untrained_weights):

@@ -48,7 +48,15 @@ class Running:
         self.parts = {
             name: number
             for number, block in blocks.blocks.items()
-            for name in ("frame", "photo", "pick", "clip_start", "clip_ask")
+            for name in (
+                "frame",
+                "photo",
+                "pick",
+                "clip_start",
+                "example_clip",
+                "clip_ask",
+                "clip_forget",
+            )
             if getattr(getattr(block, name, None), "_is_server_fn", False)
         }
 
@@ -131,6 +139,37 @@ def test_modules_of_the_page_are_served(running):
         assert httpx.get(f"{url}/{outside}").status_code in (404, 405), outside
 
 
+def test_model_cards_are_served_as_text(running):
+    url = running.url + app.CARDS.lstrip("/")
+    response = httpx.get(f"{url}/fer_cbam_base.ferplus")
+    assert response.text.startswith("# ") and "license:" not in response.text
+    assert response.headers["content-type"].startswith("text/plain")
+    for outside in (
+        "",
+        "nothing",
+        "../../config.json",
+        "%2e%2e%2fapp.py",
+        "fer_cbam_base.ferplus/",
+    ):
+        assert httpx.get(f"{url}/{outside}").status_code == 404, outside
+
+
+def test_the_example_clip_is_made_read_and_deleted(running):
+    answer = running.ask("example_clip", {"visitor": "v", "explained": True}).json()
+    assert answer["failed"] is False
+    asked = {"clip": answer["clip"]}
+    deadline = time.monotonic() + 300
+    while not (told := running.ask("clip_ask", asked).json())["done"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert told["message"] == "One face in 3.9 seconds."
+    assert told["numbers"]["frames"] == 48
+    answer = running.ask("example_clip", {"visitor": "v", "weights": "nowhere"}).json()
+    assert answer["failed"] and "neither embedded" in answer["message"]
+    running.ask("clip_forget", asked)
+    assert running.files() == []
+
+
 def test_modules_behind_a_sub_path_and_a_password(untrained_weights, tmp_path):
     """A proxy may hand the sub-path on or cut it off; the modules are public, answers are not."""
     recognizers = RecognizerCache(untrained_weights["ckplus48"])
@@ -148,6 +187,8 @@ def test_modules_behind_a_sub_path_and_a_password(untrained_weights, tmp_path):
         for prefix in ("", root.path):
             response = httpx.get(f"{url}{prefix}{app.MODULES}/webcam.mjs")
             assert response.text == app.asset("webcam.mjs")
+            card = httpx.get(f"{url}{prefix}{app.CARDS}/fer_cbam_base.ferplus")
+            assert card.status_code == 200
     finally:
         blocks.close()
         server.turns.close()

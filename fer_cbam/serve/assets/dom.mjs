@@ -61,16 +61,20 @@ export async function loadImage(url) {
   return image;
 }
 
-// `read(file)` for a file that is chosen with the input or dropped on the area.
-export function takeFiles(input, area, read) {
+// `read(file)` for a file that is chosen with the input, or dropped anywhere on the page while this
+// part of it is seen.
+export function takeFiles(input, part, read) {
   input.addEventListener("change", () => {
     read(input.files[0]);
     input.value = ""; // so that the same file can be chosen again
   });
   for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
-    area.addEventListener(name, (event) => {
+    document.addEventListener(name, (event) => {
+      if (part.offsetParent === null) return;
       event.preventDefault();
-      area.classList.toggle("fer-over", name === "dragenter" || name === "dragover");
+      // A drag leaves the page where it comes to no other element of it.
+      const over = name === "dragenter" || name === "dragover" || event.relatedTarget;
+      part.classList.toggle("fer-over", Boolean(over) && name !== "drop");
       if (name === "drop") read(event.dataTransfer.files[0]);
     });
   }

@@ -9,14 +9,16 @@ const overlap = (a, b) =>
   Math.max(a.x, b.x) < Math.min(a.x + a.width, b.x + b.width) &&
   Math.max(a.y, b.y) < Math.min(a.y + a.height, b.y + b.height);
 
-// Where a caption of this width and height goes: above its box, below it, or at its upper edge,
-// the first of them within the picture that covers none of the `others`; [picture width, height].
+// Where a caption of this width and height goes: above its box, below it, at its upper edge, or a
+// line or more farther up or down, the first of them within the picture that covers none of the
+// `others`; where all cover one, the first. picture: [width, height].
 export function captionPlace(box, width, height, picture, others = []) {
   const [w, h] = [Math.min(width, picture[0]), Math.min(height, picture[1])];
   const x = Math.min(Math.max(box[0], 0), picture[0] - w);
   const lowest = picture[1] - h;
-  const atEdge = Math.min(Math.max(box[1], 0), lowest);
-  const places = [box[1] - h, box[3], atEdge]
+  const rows = [box[1] - h, box[3], Math.min(Math.max(box[1], 0), lowest)];
+  for (let away = h; away < picture[1]; away += h) rows.push(box[1] - h - away, box[3] + away);
+  const places = rows
     .filter((y) => 0 <= y && y <= lowest)
     .map((y) => ({ x, y, width: w, height: h }));
   return places.find((place) => !others.some((other) => overlap(place, other))) ?? places[0];
@@ -37,35 +39,41 @@ function textWidth(text, size) {
   return pen.measureText(text).width;
 }
 
-// Boxes and captions in an SVG over the picture. faces: box, caption, color, ink. size: [width,
-// height] of the picture that the boxes are counted in.
+// Boxes and captions in an SVG over the picture. faces: box, caption, uncertain, color, ground,
+// ink, and a number where there are several. size: [width, height] of the picture that the boxes
+// are counted in.
 export function drawFaces(overlay, faces, size) {
   overlay.setAttribute("viewBox", `0 0 ${size[0]} ${size[1]}`);
   const scale = (overlay.clientWidth || size[0]) / size[0];
   const others = [];
   const captions = faces.map((face) => {
+    const text = face.number ? `${face.number}: ${face.caption}` : face.caption;
     const letters = captionSize(face.box, scale);
-    const width = textWidth(face.caption, letters) + 0.9 * letters;
+    const width = textWidth(text, letters) + 0.9 * letters;
     const place = captionPlace(face.box, width, 1.5 * letters, size, others);
     others.push(place);
-    return drawCaption(face, place, letters);
+    return drawCaption(face, text, place, letters);
   });
   // Captions last: no box runs through one.
   overlay.replaceChildren(...faces.flatMap((face) => drawBox(face, scale)), ...captions);
 }
 
-function drawBox({ box: [x1, y1, x2, y2], color }, scale) {
+// Dashed where the answer is uncertain.
+function drawBox({ box: [x1, y1, x2, y2], color, uncertain }, scale) {
   const place = { x: x1, y: y1, width: x2 - x1, height: y2 - y1, rx: 5 / scale, fill: "none" };
   const line = (stroke, width) => svg("rect", { ...place, stroke, "stroke-width": width / scale });
-  return [line("rgb(0 0 0 / 55%)", 4.5), line(color, 2.5)];
+  const lines = [line("rgb(0 0 0 / 55%)", 4.5), line(color, 2.5)];
+  if (uncertain) lines[1].setAttribute("stroke-dasharray", `${8 / scale} ${5 / scale}`);
+  return lines;
 }
 
-function drawCaption({ caption, color, ink }, place, letters) {
+function drawCaption({ color, ground, ink }, text, place, letters) {
   const group = svg("g", { class: "fer-tag" });
   const middle = { x: place.x + 0.45 * letters, y: place.y + place.height / 2 };
+  const edge = { stroke: color, "stroke-width": letters / 8 };
   group.append(
-    svg("rect", { ...place, rx: letters / 4, fill: color }),
-    svg("text", { ...middle, fill: ink, "font-size": letters }, caption),
+    svg("rect", { ...place, rx: letters / 4, fill: ground, ...edge }),
+    svg("text", { ...middle, fill: ink, "font-size": letters }, text),
   );
   return group;
 }

@@ -5,10 +5,11 @@ import { UNANSWERED, asker, pickWeights } from "./session.mjs";
 
 const inWords = (labels) => `${labels.length} expressions: ${labels.join(", ")}`;
 
+// props: what answers say of weights (serve/page.py), their source, and choices of [source, title].
 export function start({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
   const details = find(".fer-weights");
-  let current = props.name;
+  let current = props.source;
 
   async function pick(wanted) {
     if (!wanted) return say(element, "Enter a folder or hf-hub:user/name.", true);
@@ -19,7 +20,7 @@ export function start({ element, props, server }) {
       say(element, answer.message, answer.failed);
       if (answer.failed) return;
       current = wanted;
-      find(".fer-weights-name").textContent = answer.weights;
+      find(".fer-weights-name").textContent = answer.title;
       find(".fer-weights-labels").textContent = inWords(answer.labels);
       pickWeights(wanted, answer);
     } catch {
@@ -35,12 +36,20 @@ export function start({ element, props, server }) {
     for (const radio of radios) radio.checked = radio.value === current;
   }
 
-  for (const name of props.names) {
+  function close() {
+    if (details.open && details.contains(document.activeElement)) find("summary").focus();
+    details.open = false;
+  }
+
+  for (const [source, title] of props.choices) {
     const label = make("label");
     const radio = make("input");
-    Object.assign(radio, { type: "radio", name: "fer-weights", value: name });
-    radio.addEventListener("change", () => pick(name));
-    label.append(radio, make("span", "", name));
+    Object.assign(radio, { type: "radio", name: "fer-weights", value: source });
+    radio.addEventListener("change", () => pick(source));
+    const words = make("span", "fer-weights-choice");
+    words.append(make("b", "", title));
+    if (title !== source) words.append(make("small", "", source));
+    label.append(radio, words);
     find(".fer-weights-list").append(label);
   }
   find(".fer-weights-elsewhere").hidden = !props.elsewhere;
@@ -54,6 +63,6 @@ export function start({ element, props, server }) {
     if (!details.contains(event.target)) details.open = false;
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") details.open = false;
+    if (event.key === "Escape") close();
   });
 }

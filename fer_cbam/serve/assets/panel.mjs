@@ -1,35 +1,47 @@
-// What the photo tab says of one face: a sentence, the face under its maps, a bar for each label.
+// What the photo tab says of one face: the verdict, a sentence, a bar for each label, the face
+// under its maps.
 
 import { fillBar, loadImage, make, makeBar } from "./dom.mjs";
 import { paintHeat } from "./faces.mjs";
 import { percent } from "./text.mjs";
 
+const ATTENTION_SAYS_LITTLE =
+  "The network's attention is nearly the same for every face, whatever it expresses, so it says " +
+  "little about this one.";
+
 // face: caption, label, probs, sentences, cautions, close_up, transform, layers (one for each
-// label), attention (null where the weights have none). Gives the element, `pick(label)`,
-// `fade(per cent)`, and `figure()`: what of it a downloaded figure shows.
-export async function makePanel(face, number, count, colors) {
+// label), attention (null where the weights have none). shown: colors of the labels, and whether
+// the attention tells faces apart. Gives the element, `pick(label)`, `fade(per cent)`, `picked()`,
+// and `figure()`: what of it a downloaded figure shows.
+export async function makePanel(face, number, count, shown) {
   const panel = make("section", "fer-card fer-panel");
   panel.dataset.face = number;
+  panel.style.borderInlineStartColor = face.color;
   const title = `${count > 1 ? `Face ${number + 1} of ${count}: ` : ""}${face.caption}`;
+  const verdict = make("h2");
+  if (count > 1) verdict.append(make("span", "fer-who", `${number + 1} of ${count}`), " ");
+  verdict.append(make("b", "fer-verdict", face.caption));
   const words = make("p");
   const sentence = make("div", "fer-words");
   sentence.setAttribute("aria-live", "polite");
   sentence.append(words);
-  const views = await makeViews(face);
-  const [row, bars] = [make("div", "fer-views"), makeBars(face.probs, colors)];
+  const [views, attention] = await makeViews(face, shown.attention);
+  const [row, bars] = [make("div", "fer-views"), makeBars(face, shown.colors)];
   row.append(...views.map((view) => view.element));
   panel.append(
-    make("h3", "", title),
+    verdict,
     sentence,
     ...face.cautions.map((caution) => make("p", "fer-note", caution)),
+    bars,
     row,
     makeScale(),
-    bars,
+    ...(attention ? [makeMore(attention)] : []),
     makeDownloads(),
   );
   let picked = face.label;
   let opacity = 0.65;
-  const draw = () => views.forEach((view) => view.draw(picked, opacity));
+  const all = attention ? [...views, attention] : views;
+  const draw = () => all.forEach((view) => view.draw(picked, opacity));
 
   function pick(label) {
     picked = label;
@@ -47,22 +59,25 @@ export async function makePanel(face, number, count, colors) {
   }
 
   function figure() {
-    const probs = ranked(face.probs).map(([label, prob]) => [label, prob, colors[label]]);
+    const probs = ranked(face).map(([label, prob]) => [label, prob, shown.colors[label]]);
     return { title, sentence: words.textContent, views: views.map(pictureOf), probs };
   }
 
   pick(face.label);
-  return { element: panel, pick, fade, figure };
+  return { element: panel, pick, fade, figure, picked: () => ({ label: picked, opacity }) };
 }
 
 const pictureOf = ({ canvas, title }) => ({ canvas, title: title.textContent });
 
-export const ranked = (probs) => Object.entries(probs).sort(([, a], [, b]) => b - a);
+// The label that is said first, then the others, the most probable first.
+export const ranked = ({ label, probs }) =>
+  Object.entries(probs).sort(([a, p], [b, q]) => (b === label) - (a === label) || q - p);
 
-function makeBars(probs, colors) {
+function makeBars(face, colors) {
   const list = make("ul", "fer-bars");
-  for (const [label, prob] of ranked(probs)) {
+  for (const [label, prob] of ranked(face)) {
     const [row, bar] = [make("li"), makeBar(label, colors[label])];
+    bar.classList.toggle("fer-said", label === face.label);
     fillBar(bar, prob, percent(prob));
     row.append(bar);
     list.append(row);
@@ -70,16 +85,18 @@ function makeBars(probs, colors) {
   return list;
 }
 
-// The face as it is, under the Grad-CAM of the label that is picked, and under the attention map.
-async function makeViews(face) {
+// The face as it is, under the Grad-CAM of the label that is picked, and, where it says something,
+// under the attention map; that map apart where it does not.
+async function makeViews(face, attentionSpeaks) {
   const plain = await loadImage(face.close_up);
   const decoded = async ([label, layer]) => [label, await loadImage(layer)];
   const layers = Object.fromEntries(await Promise.all(Object.entries(face.layers).map(decoded)));
-  const attention = face.attention && (await loadImage(face.attention));
   const views = [makeView(plain, face, "Face", () => null)];
   views.push(makeView(plain, face, "Grad-CAM", (label) => layers[label], true));
-  if (attention) views.push(makeView(plain, face, "Attention", () => attention));
-  return views;
+  if (!face.attention) return [views, null];
+  const layer = await loadImage(face.attention);
+  const attention = makeView(plain, face, "Attention", () => layer);
+  return attentionSpeaks ? [[...views, attention], null] : [views, attention];
 }
 
 function makeView(plain, { transform }, name, layerOf, named = false) {
@@ -103,14 +120,20 @@ function makeView(plain, { transform }, name, layerOf, named = false) {
 
 function makeScale() {
   const scale = make("div", "fer-scale");
-  const slider = make("label", "fer-opacity", "Overlay ");
+  const slider = make("label", "fer-opacity", "Strength ");
   const input = make("input");
   Object.assign(input, { type: "range", min: 0, max: 100, value: 65 });
   input.dataset.do = "opacity";
-  input.setAttribute("aria-label", "Strength of the overlay, per cent");
   slider.append(input);
-  scale.append(make("span", "", "little"), make("i"), make("span", "", "most"), slider);
+  scale.append(make("span", "", "a little"), make("i"), make("span", "", "most"), slider);
   return scale;
+}
+
+function makeMore(attention) {
+  const [more, row] = [make("details", "fer-more"), make("div", "fer-views")];
+  row.append(attention.element, make("p", "fer-subdued", ATTENTION_SAYS_LITTLE));
+  more.append(make("summary", "", "More"), row);
+  return more;
 }
 
 function makeDownloads() {

@@ -1,4 +1,5 @@
-// Live cards: one for each person in view, with the same card for as long as the person stays.
+// Live cards: one for each person in view, with the same card and number for as long as the person
+// stays. One card is open, with bars and timeline; of the others the verdict is shown.
 
 import { fillBar, make, makeBar } from "./dom.mjs";
 import { percent } from "./text.mjs";
@@ -9,11 +10,12 @@ const TICK = 0.1; // seconds between two points of the timeline
 const GAP = 1; // seconds without a face after which its timeline is interrupted,
 const MISSED_FRAMES = 2.5; // or so many frames, where they come seldom
 const STAYS = 4; // seconds that a card stays after its face was last seen
-const MOST_CARDS = 3;
+const MOST_CARDS = 4;
 
 export class People {
-  #people = new Map(); // track -> card and history
+  #people = new Map(); // track -> card, number and history
   #last = null; // seconds; when faces were shown before
+  #open = null; // track of the card that is open
 
   // cards: the element they are put into. colors: label -> CSS colour, in the order of the bars.
   constructor(cards, colors) {
@@ -26,35 +28,75 @@ export class People {
   show(faces, now, explained) {
     const gap = Math.max(GAP, MISSED_FRAMES * (now - (this.#last ?? now)));
     this.#last = now;
-    for (const face of faces.slice(0, MOST_CARDS)) {
-      if (!this.#people.has(face.track)) this.#people.set(face.track, this.#makeCard());
-      const person = this.#people.get(face.track);
-      person.seen = now;
-      remember(person.history, { time: now, probs: face.probs });
-      fillCard(person, face, explained ?? face.label);
-    }
+    for (const face of faces) this.#see(face, now, explained);
     for (const [track, person] of this.#people) {
       const gone = now - person.seen;
-      person.card.classList.toggle("fer-away", gone > gap);
+      person.card?.classList.toggle("fer-away", gone > gap);
       if (gone > Math.max(STAYS, gap)) {
-        person.card.remove();
+        person.card?.remove();
         this.#people.delete(track);
-      } else if (now - person.drawn >= TICK) {
+      } else if (person.card && now - person.drawn >= TICK) {
         person.drawn = now;
         const across = (time) => WIDTH * (1 - (now - time) / HISTORY);
         drawTimeline(person.timeline, person.history, this.colors, across, gap);
       }
     }
-    const people = [...this.#people.values()];
-    people.forEach(({ who }, i) => {
-      who.textContent = people.length === 1 ? "Your expression" : `Face ${i + 1}`;
-    });
+    this.#arrange();
   }
 
-  #makeCard() {
+  // The number of a face; null where only one person is in view.
+  numberOf(track) {
+    return this.#people.size > 1 ? (this.#people.get(track)?.number ?? null) : null;
+  }
+
+  // Open the card of a person, by the track.
+  open(track) {
+    this.#open = track;
+    this.#arrange();
+  }
+
+  #see(face, now, explained) {
+    if (!this.#people.has(face.track)) this.#people.set(face.track, this.#makePerson(face.track));
+    const person = this.#people.get(face.track);
+    person.seen = now;
+    if (!person.card && this.#withCards().length < MOST_CARDS) {
+      Object.assign(person, this.#makeCard(face.track));
+    }
+    if (!person.card) return;
+    remember(person.history, { time: now, probs: face.probs });
+    fillCard(person, face, explained ?? face.label);
+  }
+
+  #arrange() {
+    const shown = this.#withCards();
+    if (!shown.some(({ track }) => track === this.#open)) this.#open = shown[0]?.track ?? null;
+    for (const { track, card, who, pick, body } of shown) {
+      const number = this.numberOf(track);
+      who.textContent = number ? String(number) : "";
+      card.classList.toggle("fer-alone", !number);
+      body.hidden = track !== this.#open;
+      pick.setAttribute("aria-expanded", track === this.#open);
+    }
+  }
+
+  #withCards() {
+    return [...this.#people.values()].filter(({ card }) => card);
+  }
+
+  #makePerson(track) {
+    const taken = new Set([...this.#people.values()].map(({ number }) => number));
+    let number = 1;
+    while (taken.has(number)) number += 1;
+    return { track, number, card: null, seen: 0, drawn: 0 };
+  }
+
+  #makeCard(track) {
     const card = make("section", "fer-card fer-live-card");
-    const [title, who, verdict] = [make("h3"), make("span", "fer-who"), make("b", "fer-verdict")];
-    title.append(who, verdict);
+    const [title, pick] = [make("h2"), make("button", "fer-pick")];
+    const [who, verdict] = [make("span", "fer-who"), make("b", "fer-verdict")];
+    Object.assign(pick, { type: "button" }).dataset.track = track;
+    pick.append(who, verdict);
+    title.append(pick);
     const list = make("ul", "fer-bars");
     const bars = new Map();
     for (const [label, color] of Object.entries(this.colors)) {
@@ -72,7 +114,7 @@ export class People {
     body.append(list, past);
     card.append(title, body);
     this.cards.append(card);
-    return { card, who, verdict, bars, timeline, history: [], seen: 0, drawn: 0 };
+    return { card, pick, who, verdict, body, bars, timeline, history: [] };
   }
 }
 
@@ -83,10 +125,12 @@ export function remember(history, moment) {
   while (moment.time - history[0].time > HISTORY) history.shift();
 }
 
-function fillCard({ verdict, bars }, face, explained) {
+function fillCard({ card, verdict, bars }, face, explained) {
   verdict.textContent = face.caption;
+  card.style.borderInlineStartColor = face.color;
   for (const [label, bar] of bars) {
     fillBar(bar, face.probs[label], percent(face.probs[label]));
+    bar.classList.toggle("fer-said", label === face.label);
     bar.setAttribute("aria-pressed", label === explained);
   }
 }

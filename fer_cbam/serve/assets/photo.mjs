@@ -1,8 +1,9 @@
-// The photo tab: the picture goes to server.photo and comes back with every face and every
-// explanation of it; picking one, the strength of the overlay and the downloads are done here.
+// The photo tab: the picture is shown at once, goes to server.photo and comes back with every face
+// and every explanation of it; picking one, the strength of the overlay and the downloads are done
+// here.
 
 import { closeCamera, drawCamera, openCamera, refusal } from "./camera.mjs";
-import { download, jsonBlob, loadImage, make, pause, say, svg, takeFiles } from "./dom.mjs";
+import { download, jsonBlob, make, pause, say, svg, takeFiles } from "./dom.mjs";
 import { drawFaces } from "./faces.mjs";
 import { drawFigure } from "./figure.mjs";
 import { makePanel } from "./panel.mjs";
@@ -10,6 +11,7 @@ import { UNANSWERED, asker, onWeights } from "./session.mjs";
 import { tooLarge } from "./text.mjs";
 
 const LARGEST = 25e6; // bytes
+const EXAMPLE = "/fer-cbam/astronaut.jpg";
 
 export function start({ element, server }) {
   const find = (selector) => element.querySelector(selector);
@@ -17,17 +19,26 @@ export function start({ element, server }) {
   const result = find(".fer-result");
   const shutter = find(".fer-shutter");
   const view = find(".fer-view");
+  const [picture, pixels] = [find(".fer-picture"), find(".fer-picture img")];
+  const overlay = find(".fer-overlay");
+  const why = find('[data-do="why"]');
+  const column = find(".fer-panels");
   let stream = null;
-  let numbers = null; // of the photo that is shown
+  let shown = null; // the answer to the photo that is shown
   let panels = [];
-  let redraw = () => {}; // boxes and captions, for the size that the photo has on the screen
-  let last = null; // how to ask about it again, with other weights
+  let current = 0; // the face whose panel is open
+  let last = null; // how to ask about the photo again, with other weights
 
-  async function ask(question) {
+  // preview: an address of the photo, where it is here already.
+  async function ask(question, preview) {
     if (root.dataset.state === "busy") return;
     last = question;
     root.dataset.state = "busy";
-    result.replaceChildren();
+    clear();
+    if (preview) {
+      result.hidden = true;
+      showPixels(preview).catch(() => {}); // of a kind that this browser cannot show
+    }
     say(element, "Looking for faces…");
     try {
       const answer = await question();
@@ -40,35 +51,56 @@ export function start({ element, server }) {
     }
   }
 
+  function clear() {
+    [shown, panels] = [null, []];
+    column.replaceChildren();
+    overlay.replaceChildren();
+    find(".fer-buttons").replaceChildren();
+    why.hidden = true;
+  }
+
+  async function showPixels(address) {
+    const before = pixels.src;
+    pixels.src = address;
+    await pixels.decode();
+    if (before !== address) URL.revokeObjectURL(before); // does nothing to others than previews
+    result.hidden = false;
+  }
+
   async function show(answer) {
-    numbers = answer.numbers;
-    if (!answer.faces.length) return;
+    const { faces } = answer;
+    await showPixels(answer.photo);
     panels = await Promise.all(
-      answer.faces.map((face, i) => makePanel(face, i, answer.faces.length, answer.colors)),
+      faces.map((face, i) => makePanel(face, i, faces.length, answer)),
     );
-    const picture = await makePicture(answer);
-    const column = make("div", "fer-panels");
-    column.append(...panels.map((panel) => panel.element));
-    result.replaceChildren(picture, column);
+    shown = answer;
+    column.replaceChildren(...panels.map((panel) => panel.element));
+    const { image } = answer.numbers;
+    find(".fer-buttons").replaceChildren(...faces.map((face, i) => makeButton(face, i, image)));
+    why.hidden = !faces.length;
     pickFace(0);
   }
 
-  async function makePicture({ photo, faces, numbers: { image } }) {
-    const picture = make("div", "fer-picture");
-    const pixels = await loadImage(photo);
-    pixels.alt = "The photo, its faces marked";
-    const overlay = svg("svg", { class: "fer-overlay", "aria-hidden": "true" });
-    redraw = () => drawFaces(overlay, faces, [image.width, image.height]);
-    new ResizeObserver(redraw).observe(overlay);
-    picture.append(pixels, overlay, ...faces.map((face, i) => makeButton(face, i, image)));
-    return picture;
+  // Boxes, captions and heat, for the size that the photo has on the screen.
+  function redraw() {
+    if (!shown) return;
+    const several = shown.faces.length > 1;
+    const faces = shown.faces.map((face, i) => ({ ...face, number: several ? i + 1 : null }));
+    const { width, height } = shown.numbers.image;
+    drawFaces(overlay, faces, [width, height]);
+    if (panels.length && why.getAttribute("aria-pressed") === "true") {
+      const { label, opacity } = panels[current].picked();
+      overlay.prepend(heatImage(faces[current], label, opacity));
+    }
   }
 
   function pickFace(number) {
+    current = number;
     for (const button of element.querySelectorAll(".fer-face")) {
       button.setAttribute("aria-pressed", Number(button.dataset.face) === number);
     }
     panels.forEach((panel, i) => (panel.element.hidden = i !== number));
+    redraw();
   }
 
   function read(file) {
@@ -79,7 +111,7 @@ export function start({ element, server }) {
     reader.onload = () => {
       // An empty file gives "data:", without a type or a comma.
       const image = reader.result.includes(",") ? reader.result : "data:;base64,";
-      ask(() => server.photo({ ...asker(), image }));
+      ask(() => server.photo({ ...asker(), image }), URL.createObjectURL(file));
     };
     reader.onerror = () => say(element, "This file cannot be read.", true);
     reader.readAsDataURL(file);
@@ -112,32 +144,42 @@ export function start({ element, server }) {
     drawCamera(view, stream, canvas, 1280);
     const image = canvas.toDataURL("image/jpeg", 0.95);
     closeShutter();
-    ask(() => server.photo({ ...asker(), image }));
+    ask(() => server.photo({ ...asker(), image }), image);
   }
 
   function save(kind, number) {
-    if (kind === "numbers") return download(jsonBlob(numbers), "fer-cbam.json");
-    const canvas = drawFigure(panels[number].figure(), numbers.weights);
+    if (kind === "numbers") return download(jsonBlob(shown.numbers), "fer-cbam.json");
+    const canvas = drawFigure(panels[number].figure(), shown.numbers.weights);
     canvas.toBlob((blob) => download(blob, `fer-cbam-face-${number + 1}.png`), "image/png");
   }
 
-  takeFiles(find("#fer-file"), find(".fer-drop"), read);
-  const example = () => ask(() => server.example_photo(asker()));
+  takeFiles(find("#fer-file"), root, read);
+  const example = () =>
+    ask(() => server.example_photo(asker()), `${window.gradio_config.root}${EXAMPLE}`);
   find('[data-do="example"]').addEventListener("click", example);
   find('[data-do="camera"]').addEventListener("click", openShutter);
   find('[data-do="take"]').addEventListener("click", takePhoto);
   find('[data-do="close"]').addEventListener("click", closeShutter);
+  why.addEventListener("click", () => {
+    why.setAttribute("aria-pressed", why.getAttribute("aria-pressed") !== "true");
+    redraw();
+  });
+  new ResizeObserver(redraw).observe(picture);
   result.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
+    const button = event.target.closest("[data-face] button, .fer-face");
     if (!button) return;
     const number = Number(button.closest("[data-face]").dataset.face);
     if (button.matches(".fer-face")) pickFace(number);
-    else if (button.dataset.emotion) panels[number].pick(button.dataset.emotion);
-    else save(button.dataset.do, number);
+    else if (button.dataset.emotion) {
+      panels[number].pick(button.dataset.emotion);
+      redraw();
+    } else save(button.dataset.do, number);
   });
   result.addEventListener("input", (event) => {
     const { value, dataset } = event.target;
-    if (dataset.do === "opacity") panels.forEach((panel) => panel.fade(value));
+    if (dataset.do !== "opacity") return;
+    panels.forEach((panel) => panel.fade(value));
+    redraw();
   });
   document.addEventListener("paste", (event) => {
     if (element.offsetParent !== null) read(event.clipboardData?.files[0]);
@@ -145,6 +187,12 @@ export function start({ element, server }) {
   onWeights(() => {
     if (last && root.dataset.state !== "idle") ask(last); // the same photo, by the new weights
   });
+}
+
+// The heat of a label as part of the SVG over the photo.
+function heatImage({ layers, place }, label, opacity) {
+  const transform = `matrix(${place.join(" ")})`;
+  return svg("image", { href: layers[label], transform, opacity });
 }
 
 // A button over a face, as far as its box lies within the photo.

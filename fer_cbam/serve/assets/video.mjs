@@ -2,11 +2,13 @@
 // clip is fetched and then forgotten there: what is shown and downloaded lies in this page.
 
 import { download, jsonBlob, make, pause, say, takeFiles } from "./dom.mjs";
-import { UNANSWERED, asker } from "./session.mjs";
+import { UNANSWERED, asker, onWeights } from "./session.mjs";
 import { clock, percent, tooLarge } from "./text.mjs";
 import { WIDTH, drawTimeline, makeTimeline } from "./timeline.mjs";
 
 const LARGEST = 200e6; // bytes
+const MOMENT = 0.5; // seconds from a place in the clip to the point that is told there
+const OTHER_WEIGHTS = "This is what other weights said.";
 const MOST_SHOWN = 12; // timelines; the CSV has every face
 
 // The faces seen longest, by number.
@@ -20,6 +22,17 @@ export function titleOf({ track, dominant, shares, first, last }) {
   return `Face ${track}: ${dominant} ${share} of the time (${clock(first)} to ${clock(last)})`;
 }
 
+// What is seen of each face at a time: [track, label, probability], of those in view.
+export function momentAt(tracks, time) {
+  return tracks.flatMap(({ track, timeline }) => {
+    const distance = (point) => Math.abs(point.time - time);
+    const near = timeline.reduce((a, b) => (distance(b) < distance(a) ? b : a));
+    if (!near.probs || distance(near) > MOMENT) return [];
+    const [label, prob] = Object.entries(near.probs).reduce((a, b) => (b[1] > a[1] ? b : a));
+    return [[track, label, prob]];
+  });
+}
+
 async function fetched(path, type) {
   const response = await fetch(`${window.gradio_config.root}/gradio_api/file=${path}`);
   if (!response.ok) throw new Error(response.statusText);
@@ -30,9 +43,13 @@ export function start({ element, server, upload }) {
   const find = (selector) => element.querySelector(selector);
   const root = find(".fer-video");
   const player = find(".fer-annotated");
+  const stale = find(".fer-stale");
   let current = null; // the clip that is being read; another object for each
+  let last = null; // how to begin with the clip that is shown, with other weights
   let files = {}; // what can be downloaded
+  let tracks = []; // those whose timelines are shown
   let seconds = 0; // of the clip that is shown
+  let place = null; // the slider below the timelines
 
   function setState(state) {
     root.dataset.state = state;
@@ -40,21 +57,30 @@ export function start({ element, server, upload }) {
     find(".fer-clip").hidden = state !== "done";
   }
 
-  async function read(file) {
+  function readFile(file) {
     if (!file || current) return;
     const refused = tooLarge(file.size, LARGEST);
     if (refused) return say(element, refused, true);
+    read(async (asked) => server.clip_start({ ...asked, path: (await upload(file)).path }));
+  }
+
+  // begin: (question) -> the answer that names the clip.
+  async function read(begin) {
     const clip = (current = { name: null });
+    const { weights } = asker();
+    last = begin;
+    stale.hidden = true;
     setState("uploading");
     progress(null, "Uploading…");
     say(element, "");
     try {
-      const answer = await answerTo(file, clip);
+      const answer = await answerTo(begin, clip);
       if (current !== clip) return; // cancelled
       if (answer.failed) return fail(answer.message);
       await show(answer);
       setState("done");
       say(element, answer.message);
+      if (weights !== asker().weights) markStale(OTHER_WEIGHTS);
     } catch {
       if (current === clip) fail(UNANSWERED);
     } finally {
@@ -63,9 +89,8 @@ export function start({ element, server, upload }) {
     }
   }
 
-  async function answerTo(file, clip) {
-    const { path } = await upload(file);
-    const started = await server.clip_start({ ...asker(), path });
+  async function answerTo(begin, clip) {
+    const started = await begin({ ...asker(), explained: find('[data-do="explained"]').checked });
     if (started.failed) return started;
     clip.name = started.clip;
     if (current === clip) setState("reading");
@@ -103,7 +128,9 @@ export function start({ element, server, upload }) {
     if (player.src) URL.revokeObjectURL(player.src);
     player.src = URL.createObjectURL(files.annotated[0]);
     seconds = answer.numbers.seconds;
+    tracks = seenLongest(answer.numbers.tracks);
     find(".fer-timelines").replaceChildren(...timelines(answer));
+    showMoment();
   }
 
   function* timelines({ numbers, colors }) {
@@ -117,28 +144,69 @@ export function start({ element, server, upload }) {
       legend.append(swatch);
     }
     yield legend;
-    const shown = seenLongest(numbers.tracks);
     const across = (time) => Math.min(1, time / Math.max(seconds, 1e-9)) * WIDTH;
-    for (const track of shown) {
+    for (const track of tracks) {
       const row = make("div", "fer-clip-row");
       const timeline = makeTimeline("fer-clip-timeline", titleOf(track));
       drawTimeline(timeline, track.timeline, colors, across);
-      row.append(make("h4", "", titleOf(track)), timeline);
+      row.append(make("h2", "", titleOf(track)), timeline);
       yield row;
     }
+    yield makePlace();
     const axis = make("p", "fer-axis");
     axis.append(make("span", "", "0:00"), make("span", "", clock(seconds)));
     yield axis;
-    const more = numbers.tracks.length - shown.length;
+    const more = numbers.tracks.length - tracks.length;
     if (more) yield make("p", "fer-subdued", `${more} more in the CSV.`);
   }
 
-  takeFiles(find("#fer-clip"), find(".fer-drop"), read);
+  // Where the clip is, as a slider that the keyboard moves too.
+  function makePlace() {
+    place = make("input", "fer-place");
+    Object.assign(place, { type: "range", min: 0, max: seconds, step: 0.1, value: 0 });
+    place.setAttribute("aria-label", "Place in the clip");
+    place.addEventListener("input", () => (player.currentTime = Number(place.value)));
+    return place;
+  }
+
+  // What is said at the place where the clip is, in writing beside the picture.
+  function showMoment() {
+    const time = player.currentTime;
+    const said = momentAt(tracks, time).map(([track, label, prob]) => {
+      const name = tracks.length > 1 ? `Face ${track}: ` : "";
+      return `${name}${label} ${percent(prob)}`;
+    });
+    find(".fer-moment").replaceChildren(...said.map((text) => make("li", "fer-verdict", text)));
+    if (!tracks.length) return;
+    place.value = time;
+    place.setAttribute("aria-valuetext", [`${time.toFixed(1)} seconds`, ...said].join(", "));
+    for (const row of element.querySelectorAll(".fer-clip-row")) {
+      row.style.setProperty("--place", `${(100 * time) / Math.max(seconds, 1e-9)}%`);
+    }
+  }
+
+  // The answer that is shown is not what would be said now.
+  function markStale(why) {
+    if (root.dataset.state !== "done") return;
+    stale.querySelector("span").textContent = why;
+    stale.hidden = false;
+  }
+
+  takeFiles(find("#fer-clip"), root, readFile);
+  find('[data-do="example"]').addEventListener("click", () => {
+    if (!current) read((asked) => server.example_clip(asked));
+  });
   find('[data-do="cancel"]').addEventListener("click", () => {
     current = null;
     setState("idle");
     say(element, "");
   });
+  find('[data-do="again"]').addEventListener("click", () => read(last));
+  find('[data-do="explained"]').addEventListener("change", ({ target }) =>
+    markStale(`This clip was read ${target.checked ? "without" : "with"} what spoke for it.`),
+  );
+  onWeights(() => markStale(OTHER_WEIGHTS));
+  player.addEventListener("timeupdate", showMoment);
   root.addEventListener("click", (event) => {
     const button = event.target.closest(".fer-downloads button");
     if (button) download(...files[button.dataset.do]);

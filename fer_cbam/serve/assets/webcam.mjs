@@ -1,5 +1,6 @@
 // The webcam tab: a frame goes to server.frame; the answer has the faces, what each resembles, and
 // the explanation that was asked for. One question a frame; pace.mjs says when the next one goes.
+// The explanation is laid over the picture, or over a copy of it beside it.
 
 import { closeCamera, drawCamera, openCamera, refusal } from "./camera.mjs";
 import { loadImage, pause, say } from "./dom.mjs";
@@ -7,10 +8,11 @@ import { drawFaces, paintHeat } from "./faces.mjs";
 import { Pace } from "./pace.mjs";
 import { People } from "./people.mjs";
 import { UNANSWERED, asker, onWeights } from "./session.mjs";
+import { Steady, inWords as told } from "./steady.mjs";
 
 const LONGEST = 640; // pixels of a frame's longer side
 
-const inWords = (rate) =>
+const speed = (rate) =>
   rate ? `${rate.fps.toFixed(0)} fps · ${rate.latency.toFixed(0)} ms` : "";
 
 export function start({ element, props, server }) {
@@ -21,9 +23,12 @@ export function start({ element, props, server }) {
   const explained = find(".fer-explained");
   const overlay = find(".fer-overlay");
   const cameras = find('[data-pick="camera"]');
+  const why = find('[data-do="why"]');
+  const beside = find('[data-do="beside"]');
   let colors = props.colors;
   let people = new People(find(".fer-cards"), colors);
   let pace = new Pace();
+  let steady = new Steady();
   let stream = null;
   let memory = null; // what the server wants to remember of the faces, from one frame to the next
   let last = null; // seconds; when the frame was taken that memory comes from
@@ -53,6 +58,7 @@ export function start({ element, props, server }) {
     });
     say(element, "");
     setState("live");
+    find('[data-do="stop"]').focus();
     const source = stream;
     await listCameras();
     watchFrames(source);
@@ -63,7 +69,7 @@ export function start({ element, props, server }) {
     closeCamera(video, stream);
     stream = null;
     forget();
-    find(".fer-rate").textContent = "";
+    for (const name of [".fer-rate", ".fer-hint", ".fer-heard"]) find(name).textContent = "";
     overlay.replaceChildren();
     for (const canvas of [plain, explained]) {
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
@@ -75,6 +81,7 @@ export function start({ element, props, server }) {
   function forget() {
     [memory, last] = [null, null];
     people = new People(find(".fer-cards"), colors);
+    steady = new Steady();
     pick(null);
   }
 
@@ -129,49 +136,85 @@ export function start({ element, props, server }) {
     const faces = answer.faces ?? [];
     const layers = await Promise.all(faces.map(({ layer }) => layer && loadImage(layer)));
     if (stream !== source || asked.weights !== asker().weights || !pace.replaces(taken)) return;
-    say(element, answer.message, answer.failed);
+    say(element, answer.failed ? answer.message : "", answer.failed);
     if (answer.failed) return pace.wait(performance.now(), 500);
     [memory, last] = [answer.memory, taken / 1000];
-    draw(frame, faces, layers);
     people.show(faces, taken / 1000, asked.label === "top" ? null : asked.label);
+    const numbered = faces.map((face) => ({ ...face, number: people.numberOf(face.track) }));
+    draw(frame, numbered, layers);
     pace.shown(taken, performance.now());
-    find(".fer-rate").textContent = inWords(pace.rate());
+    tell(numbered, answer.message, taken / 1000);
     root.dataset.frames = Number(root.dataset.frames) + 1;
   }
 
+  // In writing at once, to a screen reader once it stays.
+  function tell(faces, hint, now) {
+    find(".fer-rate").textContent = speed(pace.rate());
+    find(".fer-hint").textContent = hint;
+    const news = steady.next(`${told(faces)} ${hint}`.trim(), now);
+    if (news !== null) find(".fer-heard").textContent = news;
+  }
+
   function draw(frame, faces, layers) {
-    for (const canvas of [plain, explained]) {
+    for (const canvas of beside.checked ? [plain, explained] : [plain]) {
       if (canvas.width !== frame.width) canvas.width = frame.width;
       if (canvas.height !== frame.height) canvas.height = frame.height;
       canvas.getContext("2d").drawImage(frame, 0, 0);
     }
     drawFaces(overlay, faces, [frame.width, frame.height]);
     const opacity = find('[data-do="opacity"]').value / 100;
+    const heated = beside.checked ? explained : plain;
     layers.forEach((layer, i) => {
-      if (layer) paintHeat(explained.getContext("2d"), layer, faces[i].transform, opacity);
+      if (layer) paintHeat(heated.getContext("2d"), layer, faces[i].transform, opacity);
     });
   }
 
-  const pickedMap = () => find('[name="fer-map"]:checked').value;
+  const shows = () => why.getAttribute("aria-pressed") === "true";
+  const chosenMap = () => find('[name="fer-map"]:checked').value;
+  const pickedMap = () => (shows() ? chosenMap() : "none");
+
+  // Attention that says something of a face stands where it is seen; other attention below "More".
+  function placeMaps(speaks) {
+    find(".fer-little").hidden = speaks;
+    find(speaks ? ".fer-controls" : ".fer-options").append(find(".fer-choice"));
+    if (!speaks) find(".fer-options").append(find(".fer-little"));
+  }
+
+  function toggleWhy() {
+    why.setAttribute("aria-pressed", !shows());
+    pick(label);
+  }
 
   // What is explained from the next frame on.
   function pick(wanted) {
     label = wanted;
-    find(".fer-caption").textContent = pickedMap() === "spatial_attention"
-      ? "Where the network looks"
-      : `What spoke for ${label ?? "it"}`;
+    explained.hidden = !(shows() && beside.checked);
+    const words = { none: "", spatial_attention: "Where the network looks" };
+    find(".fer-caption").textContent = words[pickedMap()] ?? `What spoke for ${label ?? "it"}`;
   }
 
   find(".fer-choice").addEventListener("change", () => pick(label));
+  beside.addEventListener("change", () => pick(label));
+  why.addEventListener("click", toggleWhy);
   find(".fer-cards").addEventListener("click", (event) => {
+    const opened = event.target.closest(".fer-pick");
+    if (opened) people.open(Number(opened.dataset.track));
     const bar = event.target.closest(".fer-bar");
-    if (bar) pick(bar.dataset.emotion === label ? null : bar.dataset.emotion);
+    if (!bar) return;
+    why.setAttribute("aria-pressed", true);
+    pick(bar.dataset.emotion === label ? null : bar.dataset.emotion);
   });
   find('[data-do="start"]').addEventListener("click", open);
-  find('[data-do="stop"]').addEventListener("click", stop);
+  find('[data-do="stop"]').addEventListener("click", () => {
+    stop();
+    find('[data-do="start"]').focus();
+  });
   cameras.addEventListener("change", open);
   onWeights((answer) => {
     colors = answer.colors;
+    placeMaps(answer.attention);
     forget(); // other labels
   });
+  placeMaps(props.attention);
+  pick(null);
 }
