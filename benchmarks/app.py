@@ -51,7 +51,7 @@ def apps(weights: str) -> list[App]:
     echo = ["-m", "benchmarks.echo_app"]
     return [
         App("ours", ["app.py", "--weights", weights], ('[data-do="start"]',), ".fer-plain", True,
-            ".fer-explained"),
+            ".fer-plain"),
         App("echo, gr.Image", [*echo, "image"], image, ".echo img", True),
         App("echo, gr.HTML", [*echo, "html"], ("button:text-is('Start')",), "img.echo", False),
     ]  # fmt: skip

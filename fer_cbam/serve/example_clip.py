@@ -20,7 +20,7 @@ from fer_cbam.video.clip import ClipWriter
 PHOTO = Path(__file__).parent / "assets" / "astronaut.jpg"
 FACE = (224.0, 150.0)  # its middle in the photograph, 512x512
 WIDTH, HEIGHT = 640, 480
-FPS, STEPS = 12, 48  # four seconds
+FPS, STEPS = 12, 36  # three seconds
 
 
 def camera_frames(steps: int = STEPS) -> Iterator[np.ndarray]:

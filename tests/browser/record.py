@@ -31,7 +31,7 @@ from tests.browser.conftest import (
 )
 
 PATIENCE = 180_000  # ms: the machine may be busy
-SIZE = {"width": 872, "height": 1100}  # the tab is about 800 wide then, and nothing scrolls
+SIZE = {"width": 920, "height": 700}  # nothing scrolls
 FPS = 8
 STEPS = 36  # four and a half seconds
 MAX_BYTES = 600_000

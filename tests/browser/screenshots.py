@@ -12,11 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import cv2
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from fer_cbam.hub import DEFAULT_WEIGHTS
-from fer_cbam.video.clip import ClipWriter
 from tests.browser.conftest import (
+    ASTRONAUT,
     ROOT,
     astronaut_frames,
     launch_browser,
@@ -26,8 +27,8 @@ from tests.browser.conftest import (
     write_mjpeg,
 )
 
-README, DESKTOP, PHONE = (
-    {"width": width, "height": height} for width, height in ((940, 740), (1280, 800), (390, 844))
+DOCS, DESKTOP, PHONE = (
+    {"width": width, "height": height} for width, height in ((1100, 800), (1280, 800), (390, 844))
 )
 PATIENCE = 180_000  # ms: the machine may be busy
 
@@ -38,27 +39,48 @@ def show_webcam(page) -> None:
     page.wait_for_timeout(3000)
 
 
+def show_beside(page) -> None:
+    show_webcam(page)
+    page.click(".fer-more summary")
+    page.get_by_label("Explanation beside the picture").check()
+    page.wait_for_timeout(1000)
+
+
+def show_picker(page) -> None:
+    page.click(".fer-weights summary")
+
+
 def show_photo(page) -> None:
     open_tab(page, "Photo")
     page.get_by_role("button", name="Try the example").click()
     page.wait_for_selector('.fer-photo[data-state="done"]')
 
 
-def show_video(clip: Path, page) -> None:
+def show_several(file: Path, page) -> None:
+    open_tab(page, "Photo")
+    page.set_input_files("#fer-file", file)
+    page.wait_for_selector('.fer-photo[data-state="done"]')
+    page.locator(".fer-face").nth(1).click()
+    page.locator(".fer-photo").get_by_role("button", name="Show why").click()
+
+
+def show_video(page) -> None:
     open_tab(page, "Video")
-    page.set_input_files("#fer-clip", clip)
+    page.get_by_label("Draw what spoke for each answer").check()
+    page.locator(".fer-video").get_by_role("button", name="Try the example").click()
     page.wait_for_selector('.fer-video[data-state="done"]')
     page.wait_for_function("document.querySelector('.fer-annotated').readyState >= 2")
+    page.evaluate("document.querySelector('.fer-annotated').currentTime = 2")
+    page.wait_for_timeout(500)
 
 
 def show_about(page) -> None:
     open_tab(page, "About")
 
 
-def write_clip(path: Path, fps: int = 15) -> Path:
-    with ClipWriter(path, fps) as writer:
-        for number, frame in enumerate(astronaut_frames(3 * fps)):
-            writer.write(frame[..., ::-1], number / fps)
+def write_several(path: Path) -> Path:
+    """The example photograph thrice, as a picture of several faces."""
+    cv2.imwrite(str(path), cv2.hconcat([cv2.imread(str(ASTRONAUT))[:400]] * 3))
     return path
 
 
@@ -74,7 +96,7 @@ def shoot(
     show(page)
     page.wait_for_timeout(500)
     page.mouse.move(0, 0)
-    page.screenshot(path=file, full_page=True)
+    page.screenshot(path=file)  # as much as is seen without scrolling
     page.close()
 
 
@@ -92,13 +114,16 @@ def main() -> None:
         scenes = {
             "start": lambda _page: None,
             "webcam": show_webcam,
+            "beside": show_beside,
             "photo": show_photo,
-            "video": partial(show_video, write_clip(Path(folder) / "clip.webm")),
+            "several": partial(show_several, write_several(Path(folder) / "several.png")),
+            "video": show_video,
             "about": show_about,
+            "picker": show_picker,
         }
         with running_app(args.weights, temporary) as address:
             browser = launch_browser(playwright, camera)
-            shoot(browser, address, show_photo, args.out / "app.png", README)
+            shoot(browser, address, show_photo, args.out / "app.png", DOCS)
             for scene, show in scenes.items() if args.all else ():
                 for width, size in (("desktop", DESKTOP), ("phone", PHONE)):
                     for light in ("light", "dark"):

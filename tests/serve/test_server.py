@@ -162,8 +162,8 @@ def test_the_example_clip_is_made_read_and_deleted(running):
     while not (told := running.ask("clip_ask", asked).json())["done"]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert told["message"] == "One face in 3.9 seconds."
-    assert told["numbers"]["frames"] == 48
+    assert told["message"] == "One face in 2.9 seconds."
+    assert told["numbers"]["frames"] == 36
     answer = running.ask("example_clip", {"visitor": "v", "weights": "nowhere"}).json()
     assert answer["failed"] and "neither embedded" in answer["message"]
     running.ask("clip_forget", asked)

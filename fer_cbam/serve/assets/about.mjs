@@ -17,6 +17,6 @@ export function start({ element, props }) {
     find(".fer-no-card").hidden = card;
   }
 
-  onWeights(show);
   show(props);
+  onWeights(show);
 }
