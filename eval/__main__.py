@@ -7,7 +7,8 @@ Writes ``metrics.json``, ``predictions.parquet`` (kept out of git) and the figur
 for. ``--weights`` is the name of embedded weights, a folder of weights, a folder with one such
 folder for each split, or ``hf-hub:user/name``. ``--backend onnx-int8`` takes a folder of
 ``fer-cbam export --data``. ``--protocol cross`` is for data sets that the weights never learnt, see
-:mod:`eval.cross`. ``python -m eval trust`` is another report, see :mod:`eval.trust.run`.
+:mod:`eval.cross`. ``python -m eval trust`` and ``python -m eval audit`` are other reports, see
+:mod:`eval.trust.run` and :mod:`eval.audit`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from eval import cross
+from eval import audit, cross
 from eval.predict import OPTIONS, jobs
 from eval.records import provenance
 from eval.run import FIGURES, draw, evaluate, print_summary, write
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["trust"]:
         return trust.main(arguments[1:])
+    if arguments[:1] == [audit.STUDY]:
+        return audit.main(arguments[1:])
     args = parse_arguments(arguments)
     try:
         loaded = data.load(args.data, votes=args.votes)

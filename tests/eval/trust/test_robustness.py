@@ -65,12 +65,12 @@ def test_the_svm_sees_the_same_crops(measured):
     ids = [s.sample_id for s in subject.samples]
     spoilt = np.stack(corrupt(subject.crops, ids, "contrast", 5))
     expected = (svm.predict(hog(spoilt)) == labels).mean()
-    found = find(records, weights="hog_svm", condition="contrast 5", metric="accuracy")
+    found = find(records, condition="contrast 5", metric="hog_svm_accuracy")
     assert found["value"] == pytest.approx(expected, abs=0.06)  # drawn in another order
-    assert find(records, weights="hog_svm", metric="confidence") is None
+    assert find(records, metric="hog_svm_confidence") is None
     ratios = [
         find(records, weights="w", condition=c, metric="corruption_error")["value"]
-        / find(records, weights="hog_svm", condition=c, metric="corruption_error")["value"]
+        / find(records, condition=c, metric="hog_svm_corruption_error")["value"]
         for c in FEW
     ]
     assert find(records, metric="mce")["value"] == pytest.approx(np.mean(ratios))
@@ -81,7 +81,7 @@ def test_quick_leaves_levels_out_and_whole_does_not(measured):
     assert find(records, condition="noise 2") is None
     whole = robustness.measure(replace(subject, quick=False, train=()))
     assert find(whole, condition="noise 2", metric="accuracy") is not None
-    assert find(whole, weights="hog_svm") is None and find(whole, metric="mce") is None
+    assert find(whole, metric="hog_svm_accuracy") is None and find(whole, metric="mce") is None
 
 
 def test_the_same_twice_and_the_page(measured):
@@ -90,5 +90,5 @@ def test_the_same_twice_and_the_page(measured):
     text = robustness.html(records)
     assert "lower half masked" in text and "mCE" in text and "18 faces" in text
     assert text.count("<tr>") == len(FEW) + 2
-    alone = [r for r in records if r["weights"] == "w" and r["metric"] != "mce"]
+    alone = [r for r in records if r["metric"] != "mce"]
     assert "of HOG + SVM:" in text and "of HOG + SVM:" not in robustness.html(alone)
