@@ -9,5 +9,6 @@
 and writes the card of each set of embedded weights. ``--check`` writes nothing and fails if
 anything differs. Names are the keys of ``BLOCKS`` in :mod:`eval.docs.results` (``weights`` for
 README, ``cards``, ``ckplus48``, ``ferplus``, ``cross-dataset``, ``speed``, ...) and in
-:mod:`eval.docs.findings` (``findings-*``). Prose holds no numbers of its own: it points to a table.
+:mod:`eval.docs.findings` (``findings-*``) and :mod:`eval.docs.trust`. Prose holds no numbers of
+its own: it points to a table.
 """
