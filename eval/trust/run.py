@@ -107,6 +107,7 @@ def fingerprint(subject: Subject) -> dict[str, Any]:
         "weights": subject.weights,
         "weights_sha256": hashlib.sha256(weights_file).hexdigest(),
         "backend": type(subject.backend).__name__,
+        "decision": zlib.crc32(repr(subject.decision).encode()),
         "data": subject.data,
         "protocol": subject.protocol,
         "faces": len(subject.samples),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eval.trust import fairness, robustness
+from eval.trust import confidence, fairness, robustness
 from eval.trust.section import Section
 
 #: Modules, see :class:`~eval.trust.section.Section`.
-SECTIONS: tuple[Section, ...] = (robustness, fairness)
+SECTIONS: tuple[Section, ...] = (confidence, robustness, fairness)

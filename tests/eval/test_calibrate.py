@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from eval import calibrate as c
+from eval import nonfaces
 from eval import report as r
 from eval.docs.records import load, one
 from eval.table import decision_values, scored
@@ -198,6 +199,7 @@ def test_the_command_writes_report_and_config_and_nothing_else(save_weights, tmp
         return dict(chosen)
 
     monkeypatch.setattr(c, "calibrate", calibrate)
+    monkeypatch.setattr(nonfaces, "EACH", 10)
     before = pretrained.read_config(folder)
     c.main(["--weights", str(folder), "--data", str(faces_csv(tmp_path)), "--aim", "0.25",
             "--out", str(tmp_path / "out")])  # fmt: skip

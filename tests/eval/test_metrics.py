@@ -203,3 +203,38 @@ def test_an_empty_resample_has_no_value():
     got = measure(s, weights)
     assert [name for name, value in got.items() if not np.isnan(value[1])] == []
     assert [name for name, value in got.items() if np.isnan(value[0])] == []
+
+
+SURE = np.array([0.95, 0.9, 0.6, 0.6, 0.3, 0.2])
+RIGHT = np.array([1, 1, 0, 1, 1, 0], bool)
+
+
+def test_adaptive_ece_has_bins_of_equal_size():
+    """Two to a bin, from the least sure: gaps 0.5 - 1, 1.2 - 1, 1.85 - 2."""
+    assert m.adaptive_ece(SURE, RIGHT, bins=3) == pytest.approx((0.5 + 0.2 + 0.15) / 6)
+    assert m.adaptive_ece(SURE, RIGHT, bins=1) == pytest.approx(abs(SURE.sum() - 4) / 6)
+
+
+def test_a_perfect_network_shows_an_ece_too():
+    """With one bin the ECE is the size of a mean of n draws: about sqrt(2 p (1 - p) / (pi n))."""
+    sure = np.full(400, 0.8)
+    mean, high = m.perfect_ece(sure, draws=4000)
+    assert mean == pytest.approx(np.sqrt(2 * 0.8 * 0.2 / np.pi / 400), rel=0.05)
+    assert high == pytest.approx(1.96 * np.sqrt(0.8 * 0.2 / 400), rel=0.05)
+    assert m.perfect_ece(sure, 50, seed=1) == m.perfect_ece(sure, 50, seed=1)
+
+
+def test_the_gap_of_what_is_said():
+    preds = np.array([0, 0, 1, 1, 1, 3])
+    gaps, said = m.said_gaps(preds, SURE, RIGHT, 4)
+    np.testing.assert_allclose(gaps, [-0.075, 1.5 / 3 - 2 / 3, np.nan, 0.2])
+    assert list(said) == [2, 3, 0, 1]
+    assert m.said_gap(preds, SURE, RIGHT, 4) == pytest.approx((0.15 + 0.5 + 0.2) / 6)
+
+
+def test_the_surest():
+    assert m.surest(SURE, RIGHT, 0.5) == pytest.approx(2 / 3)
+    assert m.surest(SURE, RIGHT, 1.0) == pytest.approx(4 / 6)
+    assert m.surest(SURE, RIGHT, 0.01) == 1.0
+    errors = [0, 0, 1 / 3, 1 / 4, 1 / 5, 2 / 6]
+    assert m.area_under_risk_coverage(SURE, RIGHT) == pytest.approx(np.mean(errors))
