@@ -6,9 +6,9 @@ The table (CSV or parquet) has a row for each face: ``target`` and ``prediction`
 column for each ``--group``, and where they are known ``confidence`` (of the prediction, in [0, 1]),
 ``agreement`` (share of voters that gave the target) and ``unit`` (what is not independent: a
 person, a sequence). ``predictions.parquet`` of ``python -m eval`` will do, with the groups in
-another table (``--groups``) that has its ``sample_id``. Numbers of many values become three bands
-of equal size.
-Groups are what people said of themselves or what was measured: nothing here predicts them.
+another table (``--groups``) that has its ``sample_id``. Numbers of many values, each a mean over
+its unit, become three bands of equal size. Groups are what people said of themselves or what was
+measured: nothing here predicts them.
 
 A group's accuracy depends on the emotions that its faces show. So rates are compared emotion by
 emotion (recall), or standardised: weighed by the emotions of all faces (direct standardisation).
@@ -74,7 +74,8 @@ class Audit:
     ``selection_rate_<emotion>`` (how often it is said); ``recall_<emotion>``. gaps: metric ->
     largest minus smallest, over two groups or more that speak; ``spread`` as in the module.
     shuffled: the same of shuffled groups, ``(S,)``. p: metric -> share of shuffles with a gap as
-    large, at least 1 / (S + 1). found: metrics whose gap is no chance.
+    large, at least 1 / (S + 1). weights: emotion -> its weight in what is standardised, 0 where a
+    group that is compared has too few of it. found: metrics whose gap is no chance.
     """
 
     groups: tuple[str, ...]
@@ -85,6 +86,7 @@ class Audit:
     gaps: Mapping[str, float]
     shuffled: Mapping[str, np.ndarray]
     p: Mapping[str, float]
+    weights: Mapping[str, float]
     found: tuple[str, ...] = field(default=())
 
 
@@ -116,7 +118,7 @@ def audit(
         total = np.bincount(codes, own.agreement, len(names))
         values["agreement"] = _where(counts >= LEAST, total / counts)
     return Audit(names, counts, tuple(emotions), measure.positives, values, gaps, shuffled, p,
-                 holm(p))  # fmt: skip
+                 dict(zip(emotions, measure.weights, strict=True)), holm(p))  # fmt: skip
 
 
 def holm(p: Mapping[str, float], level: float = LEVEL) -> tuple[str, ...]:
@@ -142,11 +144,17 @@ def needed_n(rate: float, gap: float = SOUGHT) -> int:
     return int(np.ceil((root / (rate - lower)) ** 2))
 
 
-def bands(values: Sequence[float]) -> list[str | None]:
+def bands(values: Sequence[float] | np.ndarray) -> list[str | None]:
     """Thirds of equal size, from low to high; NaN is None."""
     numbers = np.asarray(values, np.float64)
     low, high = np.nanquantile(numbers, (1 / 3, 2 / 3))
     return [None if np.isnan(v) else BANDS[int(v > low) + int(v > high)] for v in numbers]
+
+
+def unit_means(values: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Each value's mean over its unit, NaN left out: a unit stands in one band, not in several."""
+    series = pd.Series(np.asarray(values, np.float64))
+    return series.groupby(units).transform("mean").to_numpy()
 
 
 class _Measure:
@@ -264,7 +272,8 @@ def audit_records(found: Audit, column: str, **common: Any) -> Iterator[Record]:
 
     ``gap_<metric>`` with ``p_<metric>``, ``found_<metric>`` (1 or 0) and ``shuffled_gap_<metric>``
     (mean, and the range of 95 % of the shuffles). ``silent_<emotion>``: faces of the second largest
-    group of an emotion of which no two groups speak. ``needed``: `needed_n` from a recall of 0.8.
+    group of an emotion of which no two groups speak. ``weight_<emotion>``: see `Audit`.
+    ``needed``: `needed_n` from a recall of 0.8.
     """
     fields = {**common, "condition": column}
     for i, group in enumerate(found.groups):
@@ -283,6 +292,8 @@ def audit_records(found: Audit, column: str, **common: Any) -> Iterator[Record]:
         if f"recall_{emotion}" not in found.gaps:
             most = int(np.sort(found.positives[:, i])[-2])
             yield record(f"silent_{emotion}", most, **fields)
+    for emotion, weight in found.weights.items():
+        yield record(f"weight_{emotion}", weight, **fields)
     yield record("needed", needed_n(0.8), **fields)
 
 
@@ -349,7 +360,8 @@ def column_of(table: pd.DataFrame, name: str) -> list[Any]:
         raise DataError(f"group {name!r}; expected one of: {', '.join(table.columns)}")
     own = table[name]
     if pd.api.types.is_numeric_dtype(own) and own.nunique() > MANY:
-        return list(bands(own.to_numpy(np.float64)))
+        units = table["unit"] if "unit" in table else np.arange(len(table))
+        return list(bands(unit_means(own.to_numpy(np.float64), pd.factorize(units)[0])))
     return [None if pd.isna(value) else value for value in own]
 
 

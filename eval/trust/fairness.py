@@ -30,15 +30,16 @@ name = "fairness"
 title = "Fairness: who is served worse, by what is known here"
 
 QUICK_SHUFFLES = 500
+PERSON = "person"
 
 
 def measure(subject: Subject) -> list[Record]:
     """Records of each column, see :func:`eval.audit.audit_records`."""
-    answers = answers_of(subject)
     records: list[Record] = []
     for column, values in columns_of(subject, face_detector()).items():
         shuffles = QUICK_SHUFFLES if subject.quick else audit.SHUFFLES
         if len({v for v in values if v is not None}) > 1:
+            answers = answers_of(subject, units_of(subject, column))
             found = audit.audit(answers, values, subject.rng(column), shuffles)
             records += audit.audit_records(
                 found, column, data=subject.data, protocol=subject.protocol, weights=subject.weights
@@ -46,23 +47,31 @@ def measure(subject: Subject) -> list[Record]:
     return records
 
 
-def answers_of(subject: Subject) -> audit.Answers:
-    """What the weights said; near-identical images and frames of a sequence are one unit."""
+def units_of(subject: Subject, column: str = "") -> np.ndarray:
+    """What is not independent, int ``(N,)``: a person, or where persons are unknown or compared a
+    sequence or group of near-identical images."""
+    names = [(None if column == PERSON else s.subject_id) or s.group or s.sample_id
+             for s in subject.samples]  # fmt: skip
+    codes: np.ndarray = np.unique(names, return_inverse=True)[1]
+    return codes
+
+
+def answers_of(subject: Subject, units: np.ndarray) -> audit.Answers:
+    """What the weights said."""
     s = scored(subject.table)
     names = np.array(s.label_names)
     targets = names[s.targets]
-    units = [x.group or x.sample_id for x in subject.samples]
     agreement = None
     if subject.votes is not None:
         place = np.array([FERPLUS_COLUMNS.index(label) for label in targets])
         votes = subject.votes
         agreement = votes[np.arange(len(votes)), place] / votes.sum(axis=1)
-    return audit.Answers(targets, names[s.preds], np.unique(units, return_inverse=True)[1],
-                         s.confidence, agreement)  # fmt: skip
+    return audit.Answers(targets, names[s.preds], units, s.confidence, agreement)
 
 
 def columns_of(subject: Subject, detector: FaceDetector) -> dict[str, Sequence[Any]]:
-    """Column -> a value for each face, None where it is not known."""
+    """Column -> a value for each face, None where it is not known. What is measured is cut into
+    thirds by its mean over a person: each has a camera and a light of their own."""
     crops = [as_rgb(crop) for crop in subject.crops]
     faces = [_face(crop, detector) for crop in subject.progress(crops, name)]
     persons: list[Any] = [sample.subject_id for sample in subject.samples]
@@ -74,10 +83,11 @@ def columns_of(subject: Subject, detector: FaceDetector) -> dict[str, Sequence[A
         "size": [np.nan if f is None else f.size for f in faces],
         "head turn": [np.nan if f is None else abs(turn(f.landmarks)) for f in faces],
     }
-    columns: dict[str, Sequence[Any]] = {"person": persons}
+    units = units_of(subject)
+    columns: dict[str, Sequence[Any]] = {PERSON: persons}
     for column, values in measured.items():
         if np.isfinite(values).any():
-            columns[column] = audit.bands(values)
+            columns[column] = audit.bands(audit.unit_means(np.array(values), units))
     return {**columns, "detector": ["missed" if f is None else "found" for f in faces]}
 
 
@@ -132,8 +142,12 @@ def _said(records: Sequence[Record]) -> str:
             shuffled = by_metric[f"shuffled_gap_{base}"]
             said.append(f"{base.replace('_', ' ')} {gap['value']:.3f} (shuffled groups: up to "
                         f"{shuffled['high']:.3f})")  # fmt: skip
+    weighed = [m.removeprefix("weight_") for m, r in by_metric.items()
+               if m.startswith("weight_") and r["value"]]  # fmt: skip
     quiet = [m.removeprefix("silent_") for m in by_metric if m.startswith("silent_")]
     text = f"Gaps: {'; '.join(said)}." if said else "No gap beyond those of shuffled groups."
+    if "gap_standardised_accuracy" in by_metric:
+        text += f" Standardised by {', '.join(weighed)}."
     if quiet:
         text += (
             f" Not said of {', '.join(quiet)}, of which fewer than two groups have {audit.LEAST} "

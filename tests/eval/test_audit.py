@@ -101,7 +101,8 @@ def test_cells_of_fewer_than_50_are_silent():
     assert "selection_rate_anger" not in found.gaps
     assert "not said of anger" in audit.silence(found)[0]
     records = list(audit.audit_records(found, "x"))
-    assert {r["metric"]: r["value"] for r in records}["silent_anger"] == 49
+    value = {r["metric"]: r["value"] for r in records}
+    assert (value["silent_anger"], value["weight_anger"], value["weight_happiness"]) == (49, 0, 1)
     assert not [r for r in records if r["metric"] == "recall_anger" and r.get("group") == "b"]
 
 
@@ -149,6 +150,8 @@ def test_needed_n_holm_and_bands():
     assert audit.holm(p) == ("d", "a")  # 0.005 <= 0.0125, 0.01 <= 0.0167, 0.03 > 0.025
     assert audit.holm({"a": 0.06}) == ()
     values = [5.0, 1, 9, np.nan, 3, 7, 2]
+    means = audit.unit_means(np.array([1.0, 3, np.nan, 5, np.nan]), np.array([0, 0, 0, 1, 2]))
+    np.testing.assert_array_equal(means, [2, 2, 2, 5, np.nan])
     expected = pd.qcut(pd.Series(values), 3, labels=audit.BANDS)
     assert audit.bands(values) == [None if pd.isna(v) else v for v in expected]
 

@@ -25,16 +25,18 @@ class Detector:
 
 @pytest.fixture
 def lit(subject, monkeypatch):
-    """600 faces, light or dark; the answer is right on 90 % of the light and 50 % of the dark."""
+    """600 faces of 40 persons, who stand in the light or in the dark; the answer is right on 90 %
+    of the light faces and 50 % of the dark."""
     rng = np.random.default_rng(0)
-    dark = rng.random(600) < 0.5
+    person = np.arange(600) % 40
+    dark = person < 20
     labels = subject.backend.label_names
     target = rng.integers(0, len(labels), 600)
     right = rng.random(600) < np.where(dark, 0.5, 0.9)
     said = np.where(right, target, (target + 1) % len(labels))
     shape = rng.integers(0, 60, (600, 48, 48))
     pixels = (shape + np.where(dark, 20, 180)[:, None, None]).astype(np.uint8)
-    samples = [Sample(str(i), pixels[i], labels[t], subject_id=f"S{i % 40}", group=f"g{i // 2}")
+    samples = [Sample(str(i), pixels[i], labels[t], subject_id=f"S{person[i]}", group=f"g{i // 2}")
                for i, t in enumerate(target)]  # fmt: skip
     table = subject.table.iloc[np.zeros(600, int)].reset_index(drop=True)
     table.attrs = subject.table.attrs
@@ -57,12 +59,12 @@ def test_what_is_measured_of_faces(lit):
                              "detector"]  # fmt: skip
     assert columns["person"][41] == "S1"
     assert list(columns["detector"]) == ["missed" if d else "found" for d in dark]
-    grey = np.stack(subject.crops)
-    order = np.argsort(grey.mean((1, 2)))
-    assert {columns["brightness"][i] for i in order[:190]} == {"low"}
-    assert {columns["brightness"][i] for i in order[-190:]} == {"high"}
-    sharp = [cv2.Laplacian(g, cv2.CV_64F).var() for g in grey]
-    assert columns["sharpness"][int(np.argmax(sharp))] == "high"
+    sharp = [cv2.Laplacian(g, cv2.CV_64F).var() for g in subject.crops]
+    for column, values in (("brightness", [g.mean() for g in subject.crops]), ("sharpness", sharp)):
+        of_person = np.reshape(values, (15, 40)).mean(axis=0)
+        cuts = np.quantile(np.tile(of_person, 15), (1 / 3, 2 / 3))
+        expected = np.array(["low", "middle", "high"])[np.searchsorted(cuts, of_person)]
+        assert list(columns[column]) == list(np.tile(expected, 15))
     assert {columns["size"][i] for i in np.flatnonzero(dark)} == {None}
 
 
@@ -84,10 +86,20 @@ def test_records_find_the_dark_and_know_the_votes(lit):
     missed = find(records, condition="detector", group="missed", metric="accuracy")
     assert missed["value"] == pytest.approx(right[dark].mean())
     assert find(records, condition="detector", metric="found_standardised_accuracy")["value"] == 1
-    assert find(records, condition="person", metric="found_spread")["value"] == 0
+    assert find(records, condition="person", metric="found_spread")["value"] == 1
+    assert find(records, condition="sharpness", metric="found_spread")["value"] == 0
     agreement = find(records, condition="detector", group="found", metric="agreement")
     assert agreement["value"] == pytest.approx(11 / 20)
     text = fairness.html(records)
     assert "standardised accuracy 0." in text and "40 groups" in text
     assert "No gap beyond those of shuffled groups" in text
+    assert "Standardised by anger, happiness, surprise." in text
     assert fairness.measure(subject) == records
+
+
+def test_frames_of_a_person_are_no_evidence_of_their_own(lit):
+    subject, _, _ = lit
+    assert len(set(fairness.units_of(subject))) == 40
+    assert len(set(fairness.units_of(subject, "person"))) == 300  # sequences, where persons compare
+    nobody = replace(subject, samples=[replace(s, subject_id=None) for s in subject.samples])
+    assert len(set(fairness.units_of(nobody))) == 300
