@@ -136,8 +136,8 @@ def endpoints(server: Server) -> None:
     """What programs may call: named, typed, described; see docs/app.md."""
 
     async def photo(image: gr.FileData, weights: str = "") -> dict:
-        """Recognise the facial expressions in a photo and say which regions of each face spoke for
-        them. Expressions, not feelings.
+        """Recognise the facial expressions in a photo and say which regions of each face are
+        evidence for them. Expressions, not feelings.
 
         Args:
             image: A JPEG, PNG, WebP, BMP, GIF or TIFF file of at most 25 MB.

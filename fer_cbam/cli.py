@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         "--json", action="store_true", help="one JSON object a line for each photo"
     )
     predict.add_argument(
-        "--explain", type=Path, metavar="DIR", help="write Grad-CAM pictures there"
+        "--explain", type=Path, metavar="DIR", help="write pictures of the evidence there"
     )
     predict.add_argument("--weights", help="<arch>.<tag>, a folder, or hf-hub:user/name")
     predict.add_argument(

@@ -1,4 +1,4 @@
-"""From an image to emotions, and to what spoke for them."""
+"""From an image to emotions, and the evidence for them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from fer_cbam.decide import Decision
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import WeightsError
+from fer_cbam.explain.named import GATE, GRADCAM, default_explainer, open_explainer
 from fer_cbam.hub import DEFAULT_WEIGHTS, with_revision
 from fer_cbam.images import decode_image
 from fer_cbam.prior import Prior
@@ -27,7 +28,8 @@ from fer_cbam.types import AlignedFace, Face, ImageResult, Prediction, Recogniti
 class EmotionRecognizer:
     """Finds faces, aligns them as the training crops were, classifies and explains.
 
-    Safe to share between threads.
+    Safe to share between threads. still: name of the explainer whose map a photograph shows first,
+    see :mod:`fer_cbam.explain.named`.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class EmotionRecognizer:
         self.decision = Decision.of(backend.config, backend.label_names, prior)
         self.gate_neutral = _gate_neutral(backend)
         self.detector: FaceDetector = detector or face_detector()
+        self.still = default_explainer(backend, "still")
 
     @classmethod
     def from_pretrained(
@@ -94,8 +97,9 @@ class EmotionRecognizer:
         """Recognise every face of an image, from the largest to the smallest.
 
         image: whatever :func:`fer_cbam.images.decode_image` reads: path, bytes, PIL image or RGB
-        array. explain: fill ``saliencies`` with a Grad-CAM of the predicted emotion and the spatial
-        attention. An image without a face gives an empty list.
+        array. explain: fill ``saliencies`` with the map that is most to be trusted (`still`), the
+        Grad-CAM and the spatial attention of the predicted emotion. An image without a face gives
+        an empty list.
 
         Raises:
             ImageError: the image cannot be read.
@@ -191,21 +195,20 @@ class EmotionRecognizer:
         """
         if not faces:
             return []
-        forward = forward_many(self.backend, [face.crop for face in faces], batch_size)
-        answers = enumerate(zip(faces, self._predictions(forward), strict=True))
-        return [
-            self._recognition(forward, row, face, prediction, explain)
-            for row, (face, prediction) in answers
-        ]
+        crops = [face.crop for face in faces]
+        forward = forward_many(self.backend, crops, batch_size)
+        answers = self._predictions(forward)
+        maps = self._saliencies(forward, crops, answers, explain)
+        rows = enumerate(zip(faces, answers, maps, strict=True))
+        return [self._recognition(forward, row, *found) for row, found in rows]
 
     def _recognition(
         self, forward: Forward, row: int, aligned: AlignedFace, prediction: Prediction,
-        explain: bool,
+        saliencies: tuple[Saliency, ...],
     ) -> Recognition:  # fmt: skip
         gate, embedding = forward.attention, forward.embedding
         return Recognition(
-            aligned.face, prediction, aligned.crop, aligned.affine,
-            self._saliencies(forward, row, prediction.label) if explain else (),
+            aligned.face, prediction, aligned.crop, aligned.affine, saliencies,
             dict(zip(self.label_names, forward.class_maps[row], strict=True)),
             None if gate is None else gate[row, 0],
             None if embedding is None else embedding[row],
@@ -221,20 +224,37 @@ class EmotionRecognizer:
         """
         forward = forward_many(self.backend, crops)
         answers = self._predictions(forward)
-        if not explain:
-            return answers, [()] * len(crops)
-        return answers, [self._saliencies(forward, row, a.label) for row, a in enumerate(answers)]
+        return answers, self._saliencies(forward, crops, answers, explain)
 
-    def explain(self, crop: np.ndarray, label: str) -> Saliency:
-        """The Grad-CAM of one crop for an emotion of one's choice. A recognition has those of all
-        emotions already, see :meth:`fer_cbam.types.Recognition.saliency`.
+    def explain(self, crop: np.ndarray, label: str, method: str | None = None) -> Saliency:
+        """The map of one crop for an emotion of one's choice.
+
+        method: a name of :data:`fer_cbam.explain.named.EXPLAINERS`, by default `still`. A
+        recognition has the Grad-CAM of all emotions already, see
+        :meth:`fer_cbam.types.Recognition.saliency`.
 
         Raises:
-            ValueError: the weights do not know that emotion.
+            ValueError: the weights do not know that emotion, or there is no such method.
+            BackendError: a method that needs torch, on another backend.
         """
         if label not in self.label_names:
             raise ValueError(f"label {label!r}; expected one of: {', '.join(self.label_names)}")
-        return self._gradcam(forward_many(self.backend, [crop]), 0, label)
+        return self.explain_labels(crop, [label], method)[label]
+
+    def explain_labels(
+        self, crop: np.ndarray, labels: Sequence[str], method: str | None = None
+    ) -> dict[str, Saliency]:
+        """The maps of one crop for several emotions; see `explain`."""
+        explainer = open_explainer(method or self.still, self.backend)
+        x = self.preprocess([crop])
+        columns = np.array([[self.label_names.index(label) for label in labels]])
+        maps = explainer.maps(x, columns)[0]
+        values = explainer.scaled(maps, (x.shape[2], x.shape[3]))
+        own = explainer.kind != GATE  # which depends on no emotion
+        return {
+            label: Saliency(value, explainer.kind, label if own else None)
+            for label, value in zip(labels, values, strict=True)
+        }
 
     def embed(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Embeddings of face crops, float32 ``(N, D)``: what the classifier sees.
@@ -253,17 +273,30 @@ class EmotionRecognizer:
     def _predictions(self, forward: Forward) -> list[Prediction]:
         return self.decision.predictions(forward.logits, forward.embedding)
 
-    def _saliencies(self, forward: Forward, row: int, label: str) -> tuple[Saliency, ...]:
-        cam = self._gradcam(forward, row, label)
-        if forward.attention is None:
-            return (cam,)
-        size = self.preprocess.input_size[1:]
-        values = attention_maps(forward.attention[row, 0], size, self.gate_neutral)
-        return (cam, Saliency(values, "spatial_attention"))
+    def _saliencies(
+        self, forward: Forward, crops: Sequence[np.ndarray], answers: Sequence[Prediction],
+        explain: bool,
+    ) -> list[tuple[Saliency, ...]]:  # fmt: skip
+        """For each crop the map of `still`, then those that came with the forward pass."""
+        if not explain:
+            return [()] * len(crops)
+        found = []
+        for row, (crop, answer) in enumerate(zip(crops, answers, strict=True)):
+            given = [self._gradcam(forward, row, answer.label)]
+            if forward.attention is not None:
+                size = self.preprocess.input_size[1:]
+                gate = attention_maps(forward.attention[row, 0], size, self.gate_neutral)
+                given.append(Saliency(gate, GATE))
+            if self.still in (GRADCAM, GATE):
+                given.sort(key=lambda saliency: saliency.kind != self.still)
+            else:
+                given.insert(0, self.explain(crop, answer.label))
+            found.append(tuple(given))
+        return found
 
     def _gradcam(self, forward: Forward, row: int, label: str) -> Saliency:
         maps = forward.class_maps[row, self.label_names.index(label)]
-        return Saliency(saliency_maps(maps, self.preprocess.input_size[1:]), "gradcam", label)
+        return Saliency(saliency_maps(maps, self.preprocess.input_size[1:]), GRADCAM, label)
 
 
 def _gate_neutral(backend: Backend) -> float | None:

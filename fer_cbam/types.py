@@ -79,8 +79,9 @@ class Prediction:
 class Saliency:
     """Where the model looked: float32 ``(S, S)`` in [0, 1] over the crop; NumPy takes it as such.
 
-    kind: ``"gradcam"`` or ``"spatial_attention"``. label: the emotion that is explained, None for
-    attention, which does not depend on one.
+    kind: of the explainer, such as ``"gradcam"``, ``"occlusion"`` or ``"spatial_attention"``, see
+    :mod:`fer_cbam.explain`. label: the emotion that is explained, None for attention, which does
+    not depend on one.
     """
 
     values: np.ndarray

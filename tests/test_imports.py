@@ -43,7 +43,7 @@ TORCH_FREE = {"environment", "errors", "types", "labels", "preprocess", "pretrai
               "saliency", "backends", "backends.base", "backends.batched", "backends.names",
               "backends.onnx", "backends.open", "explain", "explain.base",
               "explain.class_gradcam", "explain.gate", "explain.hide", "explain.named",
-              "explain.mirrored_occlusion", "explain.occlusion"}  # fmt: skip
+              "explain.occlusion", "explain.parts"}  # fmt: skip
 
 
 def torch_free(name: str) -> bool:

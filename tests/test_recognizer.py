@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import shutil
 import struct
 import threading
 import zlib
@@ -62,7 +64,8 @@ def test_one_face_each_step_as_done_by_hand(recognizer, weights, photo):
     np.testing.assert_allclose(list(found.prediction.probs.values()), probs.tolist(), atol=1e-6)
     assert found.prediction.confidence == pytest.approx(max(probs.tolist()))
     assert found.prediction.uncertain == (found.prediction.confidence < 0.3)
-    cam, attention = found.saliencies
+    best, cam, attention = found.saliencies
+    assert (best.kind, best.label) == ("occlusion", found.prediction.label)
     assert (cam.kind, cam.label) == ("gradcam", found.prediction.label)
     np.testing.assert_allclose(cam.values, gradcam(model, x)[0].numpy(), atol=1e-5)
     assert attention.kind == "spatial_attention" and attention.label is None
@@ -86,12 +89,34 @@ def test_path_bytes_pil_and_array_agree(recognizer, photo):
 
 def test_any_label_can_be_explained(recognizer, photo):
     (found,) = recognizer(photo, explain=True)
-    same = recognizer.explain(found.crop, found.prediction.label)
-    np.testing.assert_allclose(same.values, found.saliencies[0].values, atol=1e-6)
+    for method, expected in ((None, 0), ("gradcam", 1), ("spatial_attention", 2)):
+        same = recognizer.explain(found.crop, found.prediction.label, method)
+        np.testing.assert_allclose(same.values, found.saliencies[expected].values, atol=1e-5)
+        assert same.label == found.saliencies[expected].label
     maps = [recognizer.explain(found.crop, label).values for label in recognizer.label_names]
     assert any(np.abs(a - maps[0]).max() > 0.1 for a in maps[1:])
     with pytest.raises(ValueError, match="'boredom'; expected one of: anger, contempt"):
         recognizer.explain(found.crop, "boredom")
+    with pytest.raises(ValueError, match="explainer 'lime'; expected one of: gradcam"):
+        recognizer.explain(found.crop, "anger", "lime")
+
+
+def test_weights_say_which_map_comes_first(weights, photo, tmp_path):
+    config = json.loads((weights / "config.json").read_text())
+    folder = shutil.copytree(weights, tmp_path / "own")
+    for still, kinds in (
+        ("spatial_attention", ["spatial_attention", "gradcam"]),
+        ("gradcam", ["gradcam", "spatial_attention"]),
+        ("layercam_1", ["layercam", "gradcam", "spatial_attention"]),
+    ):
+        own = {"live": "spatial_attention", "still": still}
+        (folder / "config.json").write_text(json.dumps(config | {"explain": own}))
+        recognizer = EmotionRecognizer.from_pretrained(folder)
+        (found,) = recognizer(photo, explain=True)
+        assert [saliency.kind for saliency in found.saliencies] == kinds
+    (folder / "config.json").write_text(json.dumps(config | {"explain": {"still": "lime"}}))
+    with pytest.raises(WeightsError, match="explain: still: 'lime'; expected one of: gradcam"):
+        EmotionRecognizer.from_pretrained(folder)
 
 
 def tile(photo: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -106,7 +131,7 @@ def test_fifty_faces(recognizer, photo):
     columns = {round(r.face.landmarks[2, 0] // 128) for r in found}
     rows = {round(r.face.landmarks[2, 1] // 128) for r in found}
     assert columns == set(range(10)) and rows == set(range(5))
-    assert all(len(r.saliencies) == 2 for r in found)
+    assert all(len(r.saliencies) == 3 for r in found)
 
 
 def test_a_batch_of_faces_answers_like_one_face(recognizer, photo):
@@ -121,12 +146,12 @@ def test_a_batch_of_faces_answers_like_one_face(recognizer, photo):
 
 def test_threads_do_not_mix_their_attention_maps(recognizer, photo):
     crops = [cv2.resize(photo[i : i + 100, i : i + 100], (48, 48)) for i in range(0, 400, 50)]
-    alone = [recognizer.classify([crop], explain=True)[1][0][1].values for crop in crops]
+    alone = [recognizer.classify([crop], explain=True)[1][0][-1].values for crop in crops]
     results: dict[int, list[np.ndarray]] = {i: [] for i in range(len(crops))}
 
     def work(i: int) -> None:
         for _ in range(10):
-            results[i].append(recognizer.classify([crops[i]], explain=True)[1][0][1].values)
+            results[i].append(recognizer.classify([crops[i]], explain=True)[1][0][-1].values)
 
     threads = [threading.Thread(target=work, args=(i,)) for i in results]
     for thread in threads:
@@ -153,7 +178,7 @@ def calls(recognizer, monkeypatch) -> list[int]:
 
 
 def test_one_network_call_for_all_faces_and_all_labels(recognizer, photo, calls):
-    found = recognizer(tile(photo, 3, 4), explain=True)
+    found = recognizer(tile(photo, 3, 4))
     assert calls == [12]
     for recognition in found:
         maps = {label: recognition.saliency(label) for label in recognizer.label_names}
@@ -170,10 +195,11 @@ def test_a_recognition_holds_the_maps_of_all_labels(recognizer, photo):
     (found,) = recognizer(photo, explain=True)
     assert list(found.class_maps) == list(recognizer.label_names)
     for label in recognizer.label_names:
-        saliency, expected = found.saliency(label), recognizer.explain(found.crop, label)
+        saliency = found.saliency(label)
+        expected = recognizer.explain(found.crop, label, "gradcam")
         assert (saliency.kind, saliency.label) == ("gradcam", label)
         np.testing.assert_allclose(saliency, expected, atol=1e-5)
-    cam, attention = found.saliencies
+    _, cam, attention = found.saliencies
     np.testing.assert_array_equal(found.saliency(), cam)
     np.testing.assert_array_equal(found.attention(), attention)
     assert found.attention().kind == "spatial_attention"
@@ -215,7 +241,7 @@ def test_many_images_are_what_each_says_alone_in_order(recognizer, photo, calls)
             assert result.error is None
             assert_close(plain(result.recognitions), faces)
     explained = list(recognizer.recognize_many(images[:1], explain=True))
-    assert len(explained[0].recognitions[0].saliencies) == 2
+    assert len(explained[0].recognitions[0].saliencies) == 3
     assert list(recognizer.recognize_many([])) == []
 
 
@@ -389,5 +415,5 @@ def test_the_neutral_gate_reaches_every_attention_map(recognizer, photo, monkeyp
     (found,) = recognizer(photo, explain=True)
     expected = attention_maps(found.gate, found.crop.shape[:2], 0.25)
     np.testing.assert_array_equal(found.attention(), expected)
-    np.testing.assert_array_equal(found.saliencies[1], expected)
+    np.testing.assert_array_equal(found.saliencies[-1], expected)
     assert not np.array_equal(expected, attention_maps(found.gate, found.crop.shape[:2]))

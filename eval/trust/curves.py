@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from eval.trust.fills import Replace
-from fer_cbam.decide import softmax
+from fer_cbam.decide import Decision
 from fer_cbam.explain.hide import log_odds
 
 BLOCKS = 6  # along a side
@@ -72,42 +73,48 @@ def block_ranks(maps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 RANKS = {"pixel": pixel_ranks, "block": block_ranks}
 
 
-def perturbed(
-    x: np.ndarray, ranks: np.ndarray, replace: Replace, noise: np.ndarray, steps: int
-) -> np.ndarray:
-    """All faces of both curves ``(2, S - 1, B, C, H, W)``: each step but the two ends, which are
-    the face as it is and the face hidden whole."""
-    shares = np.arange(1, steps) / steps
-    first = ranks[None] < shares[:, None, None, None] - 1e-9
-    masks = np.stack([first, ~first]).reshape(-1, *ranks.shape[1:])
-    times = 2 * len(shares)
-    faces = replace(np.tile(x, (times, 1, 1, 1)), masks, np.tile(noise, (times, 1, 1, 1)))
-    return faces.reshape(2, len(shares), *x.shape).astype(np.float32)
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Faces and a fill, and what the network says where all or nothing of them is hidden.
 
-
-def measure(
-    ask: Ask, x: np.ndarray, labels: np.ndarray, ranks: np.ndarray, replace: Replace,
-    noise: np.ndarray, steps: int, temperature: float,
-) -> tuple[Curves, Curves]:  # fmt: skip
-    """Curves of the calibrated probability of a label, and of its log-odds at temperature 1.
-
-    x: faces ``(B, C, H, W)``. labels: int ``(B,)``, places in the logits. ranks: as of RANKS.
+    ask: faces ``(N, C, H, W)`` -> logits ``(N, K)``. x: ``(B, C, H, W)``. labels: int ``(B,)``,
+    places in the logits. replace: see :mod:`eval.trust.fills`. decision: what makes
+    logits probabilities.
     """
-    whole = np.ones(ranks.shape, bool)
-    ends = np.stack([x, replace(x, whole, noise).astype(np.float32)])
-    between = perturbed(x, ranks, replace, noise, steps)
-    asked = np.concatenate([ends.reshape(-1, *x.shape[1:]), between.reshape(-1, *x.shape[1:])])
-    logits = np.asarray(ask(asked), np.float64)
-    own = np.tile(labels, 2 * steps)[:, None]
-    values = (softmax(logits / temperature), log_odds(logits))
-    probs, odds = (_curves(np.take_along_axis(v, own, 1)[:, 0], steps) for v in values)
-    return probs, odds
+
+    ask: Ask
+    x: np.ndarray
+    labels: np.ndarray
+    replace: Replace
+    noise: np.ndarray
+    decision: Decision
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """Logits ``(2, B, K)`` of the faces as they are, and hidden whole."""
+        whole = np.ones((len(self.x), *self.x.shape[2:]), bool)
+        hidden = self.replace(self.x, whole, self.noise).astype(np.float32)
+        return self.ask(np.concatenate([self.x, hidden])).reshape(2, len(self.x), -1)
+
+    def curves(self, ranks: np.ndarray, steps: int) -> tuple[Curves, Curves]:
+        """Curves of the calibrated probability of the labels, and of the log-odds that their logits
+        alone give. ranks: as of RANKS."""
+        shares = np.arange(1, steps) / steps
+        first = ranks[None] < shares[:, None, None, None] - 1e-9
+        masks = np.stack([first, ~first]).reshape(-1, *ranks.shape[1:])
+        times = (2 * len(shares), 1, 1, 1)
+        faces = self.replace(np.tile(self.x, times), masks, np.tile(self.noise, times))
+        between = self.ask(faces.astype(np.float32)).reshape(2 * len(shares), len(self.x), -1)
+        logits = np.concatenate([self.ends, between]).astype(np.float64)
+        count = len(self.labels)
+        probs = self.decision.posterior(logits.reshape(-1, logits.shape[-1]))
+        own = [v.reshape(logits.shape)[:, np.arange(count), self.labels]
+               for v in (probs, log_odds(logits))]  # fmt: skip
+        return _curves(own[0]), _curves(own[1])
 
 
-def _curves(values: np.ndarray, steps: int) -> Curves:
-    shown, hidden_whole, *rest = values.reshape(2 * steps, -1)
-    deletion, insertion = np.reshape(rest, (2, steps - 1, -1))
-    return Curves(
-        np.stack([shown, *deletion, hidden_whole], 1),
-        np.stack([hidden_whole, *insertion, shown], 1),
-    )
+def _curves(values: np.ndarray) -> Curves:
+    """values: ``(2 * S, B)``: shown, hidden whole, the steps of deletion, those of insertion."""
+    shown, hidden, *rest = values
+    deletion, insertion = np.split(np.array(rest), 2)
+    return Curves(np.stack([shown, *deletion, hidden], 1), np.stack([hidden, *insertion, shown], 1))

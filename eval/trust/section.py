@@ -31,7 +31,8 @@ class Subject:
     only. samples: the same faces with pixels and labels, in the order of the table. votes: int
     ``(N, 10)``, FER+'s counts in the order of :data:`~fer_cbam.labels.FERPLUS_COLUMNS`; None where
     there are none. seed: of all that is drawn. train: the faces that the protocol trains on and
-    never tests, for methods to compare with; empty where it has none.
+    never tests, for methods to compare with; empty where it has none. runtime: the same weights for
+    who asks them often, on ONNX Runtime where that is possible; None for ``backend``.
     """
 
     backend: Backend
@@ -44,6 +45,12 @@ class Subject:
     quick: bool = False
     seed: int = 0
     train: Sequence[Sample] = ()
+    runtime: Backend | None = None
+
+    @property
+    def fast(self) -> Backend:
+        """The same weights with the same answers, on what runs them fastest."""
+        return self.runtime or self.backend
 
     @property
     def crops(self) -> list[np.ndarray]:

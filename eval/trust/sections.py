@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from eval.trust import confidence, fairness, robustness
+from eval.trust import confidence, fairness, faithfulness, regions, robustness, sanity
 from eval.trust.section import Section
 
 #: Modules, see :class:`~eval.trust.section.Section`.
-SECTIONS: tuple[Section, ...] = (confidence, robustness, fairness)
+SECTIONS: tuple[Section, ...] = (
+    faithfulness,
+    sanity,
+    regions,
+    confidence,
+    robustness,
+    fairness,
+)

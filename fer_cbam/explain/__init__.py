@@ -1,4 +1,4 @@
-"""Why: what spoke for an emotion, as a map over the face.
+"""Why: the evidence for an emotion, as a map over the face.
 
 Grad-CAM of every emotion comes with each forward pass (:mod:`fer_cbam.models.class_maps`) and is
 turned into a map in one place, :mod:`fer_cbam.saliency`. Every explainer is a file that overrides

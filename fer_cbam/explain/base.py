@@ -38,8 +38,7 @@ class Explainer:
         maps = self.maps(x, np.asarray(labels)[:, None])[:, 0]
         return self.scaled(maps, (x.shape[2], x.shape[3]))
 
-    @staticmethod
-    def scaled(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    def scaled(self, maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Evidence ``(..., h, w)`` -> what is shown, float32 ``(..., H, W)`` in [0, 1]."""
         return saliency_maps(maps, size)
 

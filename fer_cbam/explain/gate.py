@@ -26,6 +26,5 @@ class AttentionGate(Explainer):
                                "with CBAM's spatial gate")  # fmt: skip
         return np.repeat(gate, labels.shape[1], axis=1)
 
-    @staticmethod
-    def scaled(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        return attention_maps(maps, size)
+    def scaled(self, maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return attention_maps(maps, size, self.backend.config.get("gate_neutral"))

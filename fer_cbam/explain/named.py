@@ -18,7 +18,7 @@ from fer_cbam.explain.base import Explainer
 GRADCAM, GATE = "gradcam", "spatial_attention"
 #: What comes with every forward pass.
 LIVE = (GRADCAM, GATE)
-DEFAULTS: Mapping[str, str] = {"live": GRADCAM, "still": "mirrored_occlusion_5x6"}
+DEFAULTS: Mapping[str, str] = {"live": GRADCAM, "still": "occlusion_4x4"}
 
 
 def _made(module: str, name: str, **options: int) -> Callable[[Backend], Explainer]:
@@ -35,7 +35,6 @@ _occlusion = partial(_made, "occlusion", "Occlusion")
 EXPLAINERS: Mapping[str, Callable[[Backend], Explainer]] = {
     GRADCAM: _made("class_gradcam", "GradCam"),
     GATE: _made("gate", "AttentionGate"),
-    "mirrored_occlusion_5x6": _made("mirrored_occlusion", "MirroredOcclusion", rows=5, columns=6),
     "occlusion_4x4": _occlusion(rows=4, columns=4),
     "occlusion_6x6": _occlusion(rows=6, columns=6),
     "occlusion_11x11": _occlusion(rows=11, columns=11),
@@ -56,7 +55,10 @@ def default_explainer(backend: Backend, use: str) -> str:
         WeightsError: config.json names none that there is, or for "live" one that needs more than
             the forward pass.
     """
-    name = (backend.config.get("explain") or {}).get(use, DEFAULTS[use])
+    config = backend.config
+    # Weights whose attention tells faces apart say so by gate_neutral.
+    usual = GATE if use == "live" and config.get("gate_neutral") else DEFAULTS[use]
+    name = (config.get("explain") or {}).get(use, usual)
     known = LIVE if use == "live" else tuple(EXPLAINERS)
     if name not in known:
         raise WeightsError(f"{backend.name}: config.json: explain: {use}: {name!r}; "

@@ -38,21 +38,14 @@ class Occlusion(Explainer):
 
     def class_maps(self, x: np.ndarray) -> np.ndarray:
         """Of every label: float32 ``(B, K, rows, columns)``."""
-        masks = self.masks(x.shape[-1])
+        masks = patches(self.rows, self.columns, x.shape[-1]).reshape(-1, *x.shape[2:])
         before = log_odds(self.backend.forward(x).logits)
         # A face at a time: the patches of one fill a batch.
         after = [log_odds(logits_of(self.backend, hidden(face[None], masks, self.fill(face[None]))))
                  for face in x]  # fmt: skip
         loss = before[:, None] - np.reshape(after, (len(x), len(masks), before.shape[1]))
-        return self.arranged(loss.transpose(0, 2, 1).astype(np.float32))
-
-    def masks(self, side: int) -> np.ndarray:
-        """What is hidden at once, float32 ``(M, side, side)`` in [0, 1]."""
-        return patches(self.rows, self.columns, side).reshape(-1, side, side)
-
-    def arranged(self, losses: np.ndarray) -> np.ndarray:
-        """Losses ``(B, K, M)``, one for each mask -> ``(B, K, rows, columns)``."""
-        return losses.reshape(*losses.shape[:2], self.rows, self.columns)
+        maps: np.ndarray = loss.transpose(0, 2, 1).astype(np.float32)
+        return maps.reshape(len(x), -1, self.rows, self.columns)
 
 
 @lru_cache(maxsize=8)

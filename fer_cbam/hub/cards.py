@@ -93,8 +93,8 @@ As a timm model, after `import fer_cbam`: `timm.create_model("{timm_name}", pret
 
 - It reads the expression in one picture, not what a person feels. Faces do not tell feelings
   reliably (Barrett et al. 2019, https://doi.org/10.1177/1529100619832930).
-{limits}- Grad-CAM and the attention map show where the network's last feature map spoke for an
-  answer. They do not show why a person looks as they do.
+{limits}- A map shows where the network's evidence for an answer lies. It does not show why a person
+  looks as they do.
 
 ## What it is for, and what not
 

@@ -101,7 +101,7 @@ def _live_face(tracked: tracks.Tracked, kind: str, label: str) -> Answer:
 
 
 def answer_photo(recognizer: EmotionRecognizer, question: Any) -> Answer:
-    """A photo: its faces, what each resembles, and what spoke for every label.
+    """A photo: its faces, what each resembles, and the evidence for every label.
 
     question: ``{"image": data URL}``. Answers ``numbers`` (as programs get them), ``faces`` (the
     same faces with what the page draws), ``photo`` (upright, as shown) and what

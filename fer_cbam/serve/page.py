@@ -26,6 +26,15 @@ from fer_cbam.serve.photo import ExplainedFace
 from fer_cbam.types import Recognition, Saliency
 
 FACE_SIDE = 288  # pixels of a close-up
+#: Kind of a map -> what stands below it.
+MAPS = {
+    "gradcam": "Grad-CAM",
+    "spatial_attention": "Attention",
+    "occlusion": "Occlusion",
+    "layercam": "LayerCAM",
+    "hirescam": "HiResCAM",
+    "integrated_gradients": "Integrated Gradients",
+}
 
 
 def css_color(color: tuple[int, int, int]) -> str:
@@ -68,15 +77,17 @@ def heat_url(saliency: Saliency | None) -> str | None:
 
 
 def photo_face(image: np.ndarray, face: ExplainedFace) -> dict[str, Any]:
-    """A face of a photo under its maps: a close-up, one layer for each label and one for the
-    attention (None where the weights have none), and the layers' transforms to the close-up and, as
-    ``place``, to the photo."""
+    """A face of a photo under its maps: a close-up, the layers' transforms to it and, as ``place``,
+    to the photo, a layer for each label of the map that comes first and of Grad-CAM, and one of the
+    attention (None where the weights have none)."""
     view, moved = close_up(image, face.recognition, FACE_SIDE)
     return face_tag(face.recognition) | {
         "close_up": jpeg_url(view),
         "transform": layer_transform(moved.affine),
         "place": layer_transform(face.recognition.affine),
-        "layers": {label: heat_url(cam) for label, cam in face.gradcams.items()},
+        "map": MAPS[next(iter(face.maps.values())).kind],
+        "layers": {label: heat_url(found) for label, found in face.maps.items()},
+        "gradcams": {label: heat_url(cam) for label, cam in face.gradcams.items()},
         "attention": heat_url(face.recognition.attention()),
         "sentences": dict(face.sentences),
     }

@@ -9,24 +9,27 @@ from typing import Any
 import numpy as np
 
 from fer_cbam.errors import ImageError
+from fer_cbam.explain.parts import PartLosses, part_losses
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.types import Face, Recognition, Saliency
 from fer_cbam.words import sentences
 from fer_cbam.words.cautions import cautions
-from fer_cbam.words.regions import REGIONS, region_shares
+from fer_cbam.words.regions import regions_of
 
 
 @dataclass(frozen=True, eq=False)
 class ExplainedFace:
     """A face of a photo with what there is to say of it.
 
-    gradcams: label -> Grad-CAM. shares: label -> region of the face -> share of that Grad-CAM.
-    sentences: label -> what carried it. cautions: see :func:`fer_cbam.words.cautions.cautions`.
+    maps: label -> the map that is most to be trusted. gradcams: label -> Grad-CAM. losses: label ->
+    what hiding each region of the face takes from it, None where the landmarks span no face.
+    sentences: label -> the evidence for it. cautions: see :func:`fer_cbam.words.cautions.cautions`.
     """
 
     recognition: Recognition
+    maps: Mapping[str, Saliency]
     gradcams: Mapping[str, Saliency]
-    shares: Mapping[str, Mapping[str, float]]
+    losses: Mapping[str, PartLosses] | None
     sentences: Mapping[str, str]
     cautions: tuple[str, ...] = ()
 
@@ -36,26 +39,37 @@ def explain_faces(
 ) -> list[ExplainedFace]:
     """Recognise faces and explain every label of each; image is RGB uint8 ``(H, W, 3)``.
 
-    The network is asked once for all of them.
+    The network is asked once for all of them, and then for each with parts of it hidden.
     """
-    return [_explained(image, found) for found in recognizer.recognize(image, faces)]
+    found = recognizer.recognize(image, faces)
+    return [_explained(recognizer, image, recognition) for recognition in found]
 
 
-def _explained(image: np.ndarray, recognition: Recognition) -> ExplainedFace:
+def _explained(
+    recognizer: EmotionRecognizer, image: np.ndarray, recognition: Recognition
+) -> ExplainedFace:
     prediction = recognition.prediction
     gradcams = {label: recognition.saliency(label) for label in prediction.probs}
-    shares = {label: _shares(cam, recognition) for label, cam in gradcams.items()}
+    maps = recognizer.explain_labels(recognition.crop, recognizer.label_names)
+    losses = _losses(recognizer, recognition)
     words = {
-        label: sentences.explanation(prediction, label, share) for label, share in shares.items()
+        label: sentences.explanation(prediction, label, losses[label] if losses else None)
+        for label in prediction.probs
     }
-    return ExplainedFace(recognition, gradcams, shares, words, cautions(image, recognition.face))
+    return ExplainedFace(
+        recognition, maps, gradcams, losses, words, cautions(image, recognition.face)
+    )
 
 
-def _shares(cam: Saliency, recognition: Recognition) -> dict[str, float]:
+def _losses(
+    recognizer: EmotionRecognizer, recognition: Recognition
+) -> dict[str, PartLosses] | None:
+    x = recognizer.preprocess([recognition.crop])
     try:
-        return region_shares(cam, recognition)
+        masks = regions_of(recognition, x.shape[-1])
     except ImageError:  # a head so turned that its landmarks lie on a line
-        return dict.fromkeys(REGIONS, 0.0)
+        return None
+    return part_losses(recognizer.backend, x, masks, recognizer.decision)
 
 
 def photo_numbers(
@@ -67,8 +81,9 @@ def photo_numbers(
     """Everything of a photo that is a number or a word, ready for JSON.
 
     found: all faces of the photo, of which ``faces`` are explained. Boxes are ``[x1, y1, x2, y2]``
-    and landmarks ``[x, y]`` in pixels of the upright photo. ``regions`` gives, for each label, how
-    much of its Grad-CAM lies in each part of the face.
+    and landmarks ``[x, y]`` in pixels of the upright photo. ``regions`` gives, for each label, what
+    hiding each part of the face takes from its probability, at least (of two fills); it is null
+    where the landmarks span no face.
     """
     return {
         "weights": recognizer.name,
@@ -85,8 +100,9 @@ def _face_numbers(face: ExplainedFace) -> dict[str, Any]:
         **face.recognition.to_dict(),
         "sentence": face.sentences[face.recognition.prediction.label],
         "cautions": sentences.caution_sentences(face.cautions),
-        "regions": {
-            label: {name: round(share, 4) for name, share in shares.items()}
-            for label, shares in face.shares.items()
+        "regions": face.losses
+        and {
+            label: {part: round(own.least(part), 4) for part in next(iter(own.losses.values()))}
+            for label, own in face.losses.items()
         },
     }

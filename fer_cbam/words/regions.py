@@ -1,21 +1,17 @@
-"""Which regions of the face carried a decision, by the landmarks, and how much of it.
+"""The regions of a face, by its landmarks.
 
-The crop is divided into regions without gap or overlap, so that their shares of the saliency sum to
-1. The division is made in the face's own coordinates: ``u`` runs along the eyes, in distances
-between them, 0 halfway; ``v`` runs towards the mouth, 0 at the eyes and 1 at the mouth. Proportions
-follow the neoclassical canons as measured by Farkas et al. 1985
-(https://doi.org/10.1097/00006534-198503000-00005), rounded to a tenth: the maps that are divided
-have six to twelve cells a side and know nothing finer.
+The crop is divided into regions without gap or overlap. The division is made in the face's own
+coordinates: ``u`` runs along the eyes, in distances between them, 0 halfway; ``v`` runs towards the
+mouth, 0 at the eyes and 1 at the mouth. Proportions follow the neoclassical canons as measured by
+Farkas et al. 1985 (https://doi.org/10.1097/00006534-198503000-00005), rounded to a tenth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from fer_cbam.errors import ImageError
-from fer_cbam.types import Face, Recognition, Saliency
+from fer_cbam.types import Face, Recognition
 
 # Rings of no region: what lies outside the face is hair, neck or background.
 REGIONS = ("forehead", "brows", "eyes", "nose", "mouth", "cheeks", "jaw", "surroundings")
@@ -93,23 +89,12 @@ def landmarks_to_crop(face: Face, affine: np.ndarray) -> np.ndarray:
     return in_crop
 
 
-def region_shares(saliency: Saliency, recognition: Recognition) -> dict[str, float]:
-    """How much of a saliency lies in each region, in the order of ``REGIONS``, summing to 1.
-
-    All 0 where the saliency is 0 everywhere: nothing spoke for the emotion.
+def regions_of(recognition: Recognition, side: int) -> dict[str, np.ndarray]:
+    """The regions of a recognised face as masks bool ``(side, side)`` over its crop.
 
     Raises:
         ImageError: the landmarks do not span a face.
     """
-    side = saliency.values.shape[0]
-    # Saliency and crop may differ in size; both are counted by pixel centres.
+    # Masks and crop may differ in size; both are counted by pixel centres.
     scale = side / recognition.crop.shape[0]
-    landmarks = (landmarks_in_crop(recognition) + 0.5) * scale - 0.5
-    return shares_of(saliency.values, region_masks(landmarks, side))
-
-
-def shares_of(values: np.ndarray, masks: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Share of the sum of non-negative ``values`` ``(S, S)`` under each mask."""
-    sums = {name: float(values[mask].sum(dtype=np.float64)) for name, mask in masks.items()}
-    total = sum(sums.values())
-    return {name: value / total if total > 0 else 0.0 for name, value in sums.items()}
+    return region_masks((landmarks_in_crop(recognition) + 0.5) * scale - 0.5, side)

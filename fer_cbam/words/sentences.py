@@ -5,10 +5,12 @@ Plain text, no HTML.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from fer_cbam.explain.parts import PartLosses
 from fer_cbam.render import percent
 from fer_cbam.types import Prediction
+from fer_cbam.words.facs import actions_in_words
 
 NO_FACE = (
     "No face found. Faces in profile, covered, very dark or smaller than about 24 pixels are "
@@ -21,56 +23,33 @@ CAUTIONS = {
 }
 PLURAL = {"brows", "eyes", "cheeks", "surroundings"}
 NAMES = {"surroundings": "surroundings of the face"}
-SHARE_NAMED = 0.75  # regions are named until they hold this share of the evidence
-LEAST_SHARE = 0.1  # but none with less than this
-MAX_NAMED = 3
 
 
-def explanation(prediction: Prediction, label: str, shares: Mapping[str, float]) -> str:
-    """One sentence: which regions carried the decision and how much, how sure the model is, and
-    what it would have said second.
+def explanation(prediction: Prediction, label: str, losses: PartLosses | None) -> str:
+    """One sentence: the region of the face that the answer rests on, if there is one, how sure the
+    model is, and what it would have said second.
 
     label: the emotion that is explained; for another than the predicted one the sentence says what
-    spoke for that instead. shares: region -> share of its saliency (:mod:`fer_cbam.words.regions`).
+    is evidence for that instead. losses: what hiding each region takes from the label, see
+    :mod:`fer_cbam.explain.parts`; None where the face has no regions. A region is named only if it
+    costs most with both fills, and enough with each.
     """
-    if label != prediction.label:
-        chance = percent(prediction.probs[label])
-        if not any(shares.values()):
-            return f"For {label} ({chance}) no region of the face spoke."
-        verb = "speaks" if _is_singular(shares) else "speak"
-        return (
-            f"For {label} ({chance}) {regions_in_words(shares)} {verb} most; "
-            f"the model's answer is {prediction.label}."
-        )
-    if not any(shares.values()):
-        carried = f"No region of the face stands out for {label}"
+    chance = prediction.probs[label]
+    region = None if losses is None else losses.decisive
+    if losses is None or region is None:
+        found = f"no single region of the face decides for {label}"
     else:
-        carried = f"{_capital(regions_in_words(shares))} carried the decision for {label}"
-    return f"{carried}; {confidence_in_words(prediction)}{second_choice(prediction)}."
-
-
-def regions_in_words(shares: Mapping[str, float]) -> str:
-    """``the mouth (62 %) and the cheeks (20 %)``: the regions with most of the evidence."""
-    named = _named(shares)
-    parts = [f"the {NAMES.get(name, name)} ({percent(share)})" for name, share in named]
-    if len(parts) == 1:
-        return parts[0]
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _named(shares: Mapping[str, float]) -> list[tuple[str, float]]:
-    ranked = sorted(shares.items(), key=lambda item: -item[1])
-    named = ranked[:1]
-    for name, share in ranked[1:MAX_NAMED]:
-        if sum(value for _, value in named) >= SHARE_NAMED or share < LEAST_SHARE:
-            break
-        named.append((name, share))
-    return named
-
-
-def _is_singular(shares: Mapping[str, float]) -> bool:
-    named = _named(shares)
-    return len(named) == 1 and named[0][0] not in PLURAL
+        name, them = NAMES.get(region, region), "them" if region in PLURAL else "it"
+        left = percent(max(0.0, chance - losses.least(region)))
+        found = (
+            f"the strongest evidence for {label} is in the {name}"
+            f"{actions_in_words(label, region)}: "
+            f"with {them} hidden, it falls from {percent(chance)} to {left} or less"
+        )
+    if label != prediction.label:
+        where = "" if region else f" ({percent(chance)})"
+        return f"{_capital(found)}{where}; the model's answer is {prediction.label}."
+    return f"{_capital(found)}; {confidence_in_words(prediction)}{second_choice(prediction)}."
 
 
 def confidence_in_words(prediction: Prediction) -> str:
@@ -125,8 +104,8 @@ def photo_message(found: int, shown: int) -> str:
     if found > shown:
         return f"{found} faces found, too many to explain each: here are the {shown} largest."
     if found == 1:
-        return "One face found. Pick an emotion to see what spoke for it."
-    return f"{found} faces found. Pick a face, then an emotion to see what spoke for it."
+        return "One face found. Pick an emotion to see the evidence for it."
+    return f"{found} faces found. Pick a face, then an emotion to see the evidence for it."
 
 
 def _capital(text: str) -> str:

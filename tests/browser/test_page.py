@@ -195,12 +195,12 @@ def test_an_explanation_comes_with_its_frame(browser, open_page):
     page.get_by_text("Attention", exact=True).click()
     assert page.inner_text(".fer-caption") == "Where the network looks"
     wait_for_frames(page, int(page.get_attribute(".fer-webcam", "data-frames")) + 4)
-    page.locator(".fer-choice").get_by_text("What spoke for it").click()
+    page.locator(".fer-choice").get_by_text("Evidence for it").click()
     page.click('.fer-cards .fer-bar[data-emotion="sadness"]')
-    assert page.inner_text(".fer-caption") == "What spoke for sadness"
+    assert page.inner_text(".fer-caption") == "Evidence for sadness"
     page.wait_for_selector('.fer-bar[data-emotion="sadness"][aria-pressed="true"]')
     page.click('.fer-cards .fer-bar[data-emotion="sadness"]')
-    assert page.inner_text(".fer-caption") == "What spoke for it"
+    assert page.inner_text(".fer-caption") == "Evidence for it"
     page.get_by_role("button", name="Show why").click()
     wait_for_frames(page, int(page.get_attribute(".fer-webcam", "data-frames")) + 3)
     page.get_by_role("button", name="Stop camera").click()

@@ -19,7 +19,6 @@ from fer_cbam.explain.gate import AttentionGate
 from fer_cbam.explain.hirescam import HiResCam
 from fer_cbam.explain.integrated_gradients import IntegratedGradients
 from fer_cbam.explain.layercam import LayerCam
-from fer_cbam.explain.mirrored_occlusion import MirroredOcclusion
 from fer_cbam.explain.named import DEFAULTS, EXPLAINERS, default_explainer, open_explainer
 from fer_cbam.explain.occlusion import Occlusion, patches
 from fer_cbam.saliency import attention_maps, saliency_maps
@@ -103,6 +102,14 @@ def test_the_gate_is_the_forward_pass_s(backend, x):
     )
 
 
+def test_a_neutral_gate_is_where_its_map_begins(backend, x, monkeypatch):
+    monkeypatch.setitem(backend.config, "gate_neutral", 0.4)
+    gate = backend.forward(x).attention
+    np.testing.assert_array_equal(
+        AttentionGate(backend)(x, LABELS), attention_maps(gate[:, 0], (48, 48), 0.4)
+    )
+
+
 def test_every_explainer_gives_maps_for_each_label_asked(backend, x):
     x, labels = x[:2], np.array([[0, 1], [2, 0]])
     for name in EXPLAINERS:
@@ -172,18 +179,6 @@ def test_patches_cover_the_face_and_lie_where_cells_are_drawn():
         assert centre == pytest.approx([1.5 * 48 / rows - 0.5, 1.5 * 48 / columns - 0.5], abs=0.5)
 
 
-def test_mirrored_occlusion_hides_both_sides():
-    masks = MirroredOcclusion(Corner(), 5, 6).masks(48)
-    assert masks.shape == (15, 48, 48)
-    np.testing.assert_allclose(masks, masks[:, :, ::-1], atol=1e-6)
-    maps = MirroredOcclusion(Corner(), 5, 6).maps(faces_with_light(), np.array([[1], [2]]))
-    assert maps.shape == (2, 1, 5, 6)
-    np.testing.assert_array_equal(maps, maps[..., ::-1])
-    assert maps[0, 0, 0, 0] == maps[0].max() and maps[1, 0, 4, 5] == maps[1].max()
-    with pytest.raises(ValueError, match="columns: got 5; expected an even"):
-        MirroredOcclusion(Corner(), 5, 5)
-
-
 def test_what_cannot_be_differentiated_is_named():
     for cls in (LayerCam, HiResCam, IntegratedGradients):
         with pytest.raises(BackendError, match=r"got Corner.*expected backend 'torch'"):
@@ -199,6 +194,8 @@ def test_config_says_what_is_shown_first():
         return SimpleNamespace(name="w", config=config)
 
     assert default_explainer(weights({}), "still") == DEFAULTS["still"]
+    assert default_explainer(weights({}), "live") == "gradcam"
+    assert default_explainer(weights({"gate_neutral": 1.0}), "live") == "spatial_attention"
     own = weights({"explain": {"live": "spatial_attention"}})
     assert default_explainer(own, "live") == "spatial_attention"
     assert default_explainer(own, "still") == DEFAULTS["still"]

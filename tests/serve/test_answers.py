@@ -12,6 +12,7 @@ import pytest
 
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import FerError, WeightsError
+from fer_cbam.explain.parts import part_losses
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import caption, heat_layer, layer_transform
 from fer_cbam.serve import answers
@@ -20,6 +21,7 @@ from fer_cbam.serve.server import ASSETS
 from fer_cbam.types import Face
 from fer_cbam.video import tracks
 from fer_cbam.words import sentences
+from fer_cbam.words.regions import regions_of
 
 PHOTO = ASSETS / "astronaut.jpg"
 ASTRONAUT = to_data_url(PHOTO.read_bytes(), "jpeg")
@@ -139,14 +141,14 @@ def layer(recognizer, detector, **asked) -> np.ndarray | None:
 def test_a_frame_brings_the_map_that_is_asked_for(recognizer, detector):
     image = pixels(ASTRONAUT)
     (found,) = recognizer.recognize(image, detector.detect(image), explain=True)
-    gradcam, attention = found.saliencies
+    _, gradcam, attention = found.saliencies
     assert (gradcam.kind, gradcam.label) == ("gradcam", found.prediction.label)
     np.testing.assert_array_equal(layer(recognizer, detector), heat_layer(gradcam))
     np.testing.assert_array_equal(
         layer(recognizer, detector, map="spatial_attention"), heat_layer(attention)
     )
     for label in recognizer.label_names:
-        expected = heat_layer(recognizer.explain(found.crop, label))
+        expected = heat_layer(recognizer.explain(found.crop, label, "gradcam"))
         np.testing.assert_array_equal(layer(recognizer, detector, label=label), expected)
 
 
@@ -179,10 +181,13 @@ def test_a_photo_is_answered_with_a_face_and_a_map_for_every_label(recognizer):
     assert answer["failed"] is False and answer["message"].startswith("One face found.")
     (face,) = answer["faces"]
     (found,) = recognizer(PHOTO)
-    assert list(face["layers"]) == list(answer["colors"]) == list(recognizer.label_names)
-    for label, url in face["layers"].items():
-        expected = heat_layer(recognizer.explain(found.crop, label))
-        np.testing.assert_array_equal(pixels(url), expected)
+    assert list(answer["colors"]) == list(recognizer.label_names)
+    assert face["map"] == "Occlusion"
+    for name, method in (("layers", None), ("gradcams", "gradcam")):
+        assert list(face[name]) == list(recognizer.label_names)
+        for label, url in face[name].items():
+            expected = heat_layer(recognizer.explain(found.crop, label, method))
+            np.testing.assert_array_equal(pixels(url), expected)
     assert face["caption"] == caption(found)
     (numbers,) = answer["numbers"]["faces"]
     assert numbers.items() <= face.items()
@@ -207,8 +212,10 @@ def test_the_numbers_of_a_photo_are_those_of_the_recogniser(recognizer):
     assert face["probs"] == pytest.approx(found.prediction.probs, abs=1e-6)
     assert face["label"] == found.prediction.label
     np.testing.assert_allclose(face["landmarks"], found.face.landmarks, atol=0.06)
-    for shares in face["regions"].values():
-        assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
+    x = recognizer.preprocess([found.crop])
+    losses = part_losses(recognizer.backend, x, regions_of(found, 48), recognizer.decision)
+    for label, own in face["regions"].items():
+        assert own == pytest.approx({part: losses[label].least(part) for part in own}, abs=1e-4)
     assert face["cautions"] == []
 
 
@@ -269,6 +276,7 @@ def test_a_profile_whose_landmarks_lie_on_a_line_still_has_an_answer(recognizer,
     monkeypatch.setattr(recognizer, "detector", Profile())
     (shown,) = answers.answer_photo(recognizer, {"image": ASTRONAUT})["numbers"]["faces"]
     assert sum(shown["probs"].values()) == pytest.approx(1, abs=1e-4)
+    assert shown["regions"] is None and shown["sentence"].startswith("No single region")
 
 
 @pytest.fixture
@@ -294,11 +302,13 @@ def test_a_frame_asks_the_network_once_with_its_explanation(recognizer, detector
     assert calls == [2, 2]
 
 
-def test_a_photo_asks_the_network_once_for_all_faces_and_labels(recognizer, calls):
+def test_a_photo_asks_once_for_all_faces_then_for_their_parts(recognizer, calls):
     crowd = jpeg_url(np.vstack([np.hstack([pixels(ASTRONAUT)] * 4)] * 3))
     answer = answers.answer_photo(recognizer, {"image": crowd})
     assert [len(face["layers"]) for face in answer["faces"]] == [7] * 12
-    assert calls == [12]
+    # Then of each the face and its patches, and the face with each region hidden
+    # in two ways.
+    assert calls == [12, *[1, 16, 17] * 12]
 
 
 def test_picking(recognizer):

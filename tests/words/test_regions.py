@@ -1,4 +1,4 @@
-"""Regions of the face, by masks and shares worked out by hand."""
+"""Regions of the face, by masks worked out by hand."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fer_cbam.errors import ImageError
-from fer_cbam.types import Face, Prediction, Recognition, Saliency
-from fer_cbam.words.regions import REGIONS, region_masks, region_shares, shares_of
+from fer_cbam.types import Face, Prediction, Recognition
+from fer_cbam.words.regions import REGIONS, region_masks, regions_of
 
 # Eyes 20 px apart around (24, 18), mouth 14 px wide and 16 px below: u = (x - 24) / 20,
 # v = (y - 18) / 16.
@@ -60,20 +60,6 @@ def test_regions_turn_and_move_with_the_face():
         np.testing.assert_array_equal(np.rot90(before[name], -1), after[name], err_msg=name)
 
 
-def test_shares_are_sums_over_sums():
-    values = np.zeros((48, 48), np.float32)
-    values[34, 20:24] = 0.75  # 3 on the mouth
-    values[18, 14] = 1.0  # 1 on an eye
-    shares = shares_of(values, region_masks(LANDMARKS, 48))
-    expected = dict.fromkeys(REGIONS, 0.0) | {"mouth": 0.75, "eyes": 0.25}
-    assert shares == pytest.approx(expected)
-
-
-def test_nothing_has_no_shares():
-    shares = shares_of(np.zeros((48, 48), np.float32), region_masks(LANDMARKS, 48))
-    assert shares == dict.fromkeys(REGIONS, 0.0)
-
-
 def recognition(scale: float, shift: tuple[float, float], crop_side: int = 48) -> Recognition:
     """A face whose crop lies at ``shift`` in the image, ``scale`` image pixels a crop pixel."""
     affine = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
@@ -82,18 +68,20 @@ def recognition(scale: float, shift: tuple[float, float], crop_side: int = 48) -
     return Recognition(face, Prediction("fear", 1.0, {"fear": 1.0}), crop, affine)
 
 
-def test_landmarks_come_back_from_the_image_to_the_crop():
-    values = np.zeros((48, 48), np.float32)
-    values[33:36, 20:28] = 1
-    shares = region_shares(Saliency(values, "gradcam"), recognition(3.5, (100, -20)))
-    assert shares == pytest.approx(dict.fromkeys(REGIONS, 0.0) | {"mouth": 1.0})
+@pytest.mark.parametrize(("scale", "shift"), [(3.5, (100, -20)), (1, (0, 0))])
+def test_landmarks_come_back_from_the_image_to_the_crop(scale, shift):
+    expected = region_masks(LANDMARKS, 48)
+    found = regions_of(recognition(scale, shift), 48)
+    for name in REGIONS:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
 
 
-def test_a_saliency_of_another_size_than_the_crop():
-    values = np.zeros((24, 24), np.float32)
-    values[17, 10:14] = 1  # rows 34 and 35, columns 20 to 27 of the crop
-    shares = region_shares(Saliency(values, "gradcam"), recognition(1, (0, 0)))
-    assert shares == pytest.approx(dict.fromkeys(REGIONS, 0.0) | {"mouth": 1.0})
+def test_masks_of_another_size_than_the_crop():
+    """Each pixel of half the size is of a region that one of its four is of."""
+    large, small = region_masks(LANDMARKS, 48), regions_of(recognition(1, (0, 0)), 24)
+    for name in REGIONS:
+        four = large[name].reshape(24, 2, 24, 2).any((1, 3))
+        assert not (small[name] & ~four).sum() > 6, name
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fer_cbam.explain.parts import PartLosses
 from fer_cbam.types import Prediction
 from fer_cbam.words import sentences
 from fer_cbam.words.regions import REGIONS
@@ -15,27 +16,10 @@ def prediction(happiness: float, fear: float, uncertain: bool = False) -> Predic
     return Prediction(label, probs[label], probs, uncertain)
 
 
-def shares(**given: float) -> dict[str, float]:
-    return dict.fromkeys(REGIONS, 0.0) | given
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({"mouth": 0.8, "cheeks": 0.2}, "the mouth (80 %)"),  # three quarters are enough
-        ({"mouth": 0.62, "cheeks": 0.3, "jaw": 0.08}, "the mouth (62 %) and the cheeks (30 %)"),
-        (
-            {"eyes": 0.3, "brows": 0.3, "mouth": 0.2, "nose": 0.2},
-            "the brows (30 %), the eyes (30 %) and the nose (20 %)",
-        ),
-        ({"mouth": 0.7, "cheeks": 0.09, "jaw": 0.09, "nose": 0.12},
-         "the mouth (70 %) and the nose (12 %)"),
-        ({"mouth": 0.7, "surroundings": 0.3},
-         "the mouth (70 %) and the surroundings of the face (30 %)"),
-    ],
-)  # fmt: skip
-def test_regions_in_words(given, expected):
-    assert sentences.regions_in_words(shares(**given)) == expected
+def losses(**given: tuple[float, float]) -> PartLosses:
+    """With the blur and with the mean, of the regions that are named; nothing of the others."""
+    both = [dict.fromkeys(REGIONS, 0.0) | {k: v[i] for k, v in given.items()} for i in (0, 1)]
+    return PartLosses(dict(zip(("blur", "mean"), both, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -48,36 +32,59 @@ def test_regions_in_words(given, expected):
     ],
 )
 def test_the_whole_sentence(happiness, fear, expected):
-    said = sentences.explanation(prediction(happiness, fear), "happiness", shares(mouth=1.0))
-    assert said == f"The mouth (> 99 %) carried the decision for happiness; {expected}."
+    lost = losses(mouth=(0.3, 0.25), eyes=(0.1, 0.2))
+    said = sentences.explanation(prediction(happiness, fear), "happiness", lost)
+    start = sentences.percent(happiness)
+    left = sentences.percent(happiness - 0.25)
+    assert said == (
+        "The strongest evidence for happiness is in the mouth (lip corners pulled up, cheeks "
+        f"raised): with it hidden, it falls from {start} to {left} or less; {expected}."
+    )
 
 
 def test_an_uncertain_answer_is_called_a_guess():
-    said = sentences.explanation(prediction(0.4, 0.35, True), "happiness", shares(mouth=1.0))
+    said = sentences.explanation(prediction(0.4, 0.35, True), "happiness", losses(mouth=(0.3, 0.3)))
     assert "that is a guess, as the model is uncertain (40 %)" in said
 
 
-def test_another_emotion_than_the_answer():
-    answer = prediction(0.93, 0.05)
-    said = sentences.explanation(answer, "fear", shares(eyes=0.6, brows=0.4))
+@pytest.mark.parametrize(
+    "lost",
+    [
+        losses(mouth=(0.3, 0.04)),  # too little with the mean
+        losses(mouth=(0.3, 0.1), eyes=(0.1, 0.3)),  # another one with each fill
+        losses(),
+        losses(mouth=(-0.3, -0.3)),  # hiding it helps
+        None,  # a face without regions
+    ],
+)
+def test_no_region_is_named_that_does_not_decide(lost):
+    said = sentences.explanation(prediction(0.93, 0.05), "happiness", lost)
     assert said == (
-        "For fear (5 %) the eyes (60 %) and the brows (40 %) speak most; "
-        "the model's answer is happiness."
+        "No single region of the face decides for happiness; the model is very sure (93 %) and "
+        "would have said fear second (5 %)."
     )
-    said = sentences.explanation(answer, "fear", shares(mouth=0.9, jaw=0.1))
-    assert said.startswith("For fear (5 %) the mouth (90 %) speaks most;")
-    said = sentences.explanation(answer, "fear", shares(eyes=0.9, jaw=0.1))
-    assert said.startswith("For fear (5 %) the eyes (90 %) speak most;")
 
 
-def test_a_map_of_nothing():
-    answer = prediction(0.93, 0.05)
-    assert sentences.explanation(answer, "fear", shares()) == (
-        "For fear (5 %) no region of the face spoke."
+def test_another_emotion_than_the_answer():
+    answer = prediction(0.6, 0.3)
+    said = sentences.explanation(answer, "fear", losses(eyes=(0.1, 0.2)))
+    assert said == (
+        "The strongest evidence for fear is in the eyes (brows raised and drawn together, lids up, "
+        "lips stretched): with them hidden, it falls from 30 % to 20 % or less; the model's answer "
+        "is happiness."
     )
-    assert sentences.explanation(answer, "happiness", shares()).startswith(
-        "No region of the face stands out for happiness; the model is very sure"
+    assert sentences.explanation(answer, "fear", losses()) == (
+        "No single region of the face decides for fear (30 %); the model's answer is happiness."
     )
+
+
+def test_what_facs_does_not_tie_to_an_emotion_is_named_without_it():
+    said = sentences.explanation(prediction(0.93, 0.05), "happiness", losses(jaw=(0.2, 0.2)))
+    assert said.startswith("The strongest evidence for happiness is in the jaw: with it hidden,")
+    said = sentences.explanation(
+        prediction(0.93, 0.05), "happiness", losses(surroundings=(0.2, 0.2))
+    )
+    assert "is in the surroundings of the face: with them hidden," in said
 
 
 def test_a_model_of_one_class_has_no_second_choice():

@@ -9,10 +9,13 @@ const ATTENTION_SAYS_LITTLE =
   "The network's attention is nearly the same for every face, whatever it expresses, so it says " +
   "little about this one.";
 
-// face: caption, label, probs, sentences, cautions, close_up, transform, layers (one for each
-// label), attention (null where the weights have none). shown: colors of the labels, and whether
-// the attention tells faces apart. Gives the element, `pick(label)`, `fade(per cent)`, `picked()`,
-// and `figure()`: what of it a downloaded figure shows.
+const GRADCAM = "Grad-CAM";
+
+// face: caption, label, probs, sentences, cautions, close_up, transform, map (name of what `layers`
+// show), layers and gradcams (one for each label), attention (null where the weights have none).
+// shown: colors of the labels, and whether the attention tells faces apart. Gives the element,
+// `pick(label)`, `fade(per cent)`, `swap()` (to Grad-CAM and back), `picked()`, and `figure()`:
+// what of it a downloaded figure shows.
 export async function makePanel(face, number, count, shown) {
   const panel = make("section", "fer-card fer-panel");
   panel.dataset.face = number;
@@ -25,7 +28,8 @@ export async function makePanel(face, number, count, shown) {
   const sentence = make("div", "fer-words");
   sentence.setAttribute("aria-live", "polite");
   sentence.append(words);
-  const [views, attention] = await makeViews(face, shown.attention);
+  const which = { gradcam: false };
+  const [views, attention] = await makeViews(face, shown.attention, which);
   const [row, bars] = [make("div", "fer-views"), makeBars(face, shown.colors)];
   row.append(...views.map((view) => view.element));
   panel.append(
@@ -34,7 +38,7 @@ export async function makePanel(face, number, count, shown) {
     ...face.cautions.map((caution) => make("p", "fer-note", caution)),
     bars,
     row,
-    makeScale(),
+    makeScale(face.map),
     ...(attention ? [makeMore(attention)] : []),
     makeDownloads(),
   );
@@ -58,13 +62,19 @@ export async function makePanel(face, number, count, shown) {
     draw();
   }
 
+  function swap() {
+    which.gradcam = !which.gradcam;
+    panel.querySelector('[data-do="swap"]').setAttribute("aria-pressed", which.gradcam);
+    draw();
+  }
+
   function figure() {
     const probs = ranked(face).map(([label, prob]) => [label, prob, shown.colors[label]]);
     return { title, sentence: words.textContent, views: views.map(pictureOf), probs };
   }
 
   pick(face.label);
-  return { element: panel, pick, fade, figure, picked: () => ({ label: picked, opacity }) };
+  return { element: panel, pick, fade, swap, figure, picked: () => ({ label: picked, opacity }) };
 }
 
 const pictureOf = ({ canvas, title }) => ({ canvas, title: title.textContent });
@@ -85,40 +95,45 @@ function makeBars(face, colors) {
   return list;
 }
 
-// The face as it is, under the Grad-CAM of the label that is picked, and, where it says something,
-// under the attention map; that map apart where it does not.
-async function makeViews(face, attentionSpeaks) {
+// The face as it is, under the map of the label that is picked, and, where it says something, under
+// the attention map; that map apart where it does not.
+async function makeViews(face, attentionSpeaks, which) {
   const plain = await loadImage(face.close_up);
   const decoded = async ([label, layer]) => [label, await loadImage(layer)];
-  const layers = Object.fromEntries(await Promise.all(Object.entries(face.layers).map(decoded)));
-  const views = [makeView(plain, face, "Face", () => null)];
-  views.push(makeView(plain, face, "Grad-CAM", (label) => layers[label], true));
+  const decode = async (all) =>
+    Object.fromEntries(await Promise.all(Object.entries(all).map(decoded)));
+  const [layers, gradcams] = [await decode(face.layers), await decode(face.gradcams)];
+  const named = () => (which.gradcam ? GRADCAM : face.map);
+  const views = [makeView(plain, face, () => "Face", () => null)];
+  const picked = (label) => (which.gradcam ? gradcams : layers)[label];
+  views.push(makeView(plain, face, named, picked, true));
   if (!face.attention) return [views, null];
   const layer = await loadImage(face.attention);
-  const attention = makeView(plain, face, "Attention", () => layer);
+  const attention = makeView(plain, face, () => "Attention", () => layer);
   return attentionSpeaks ? [[...views, attention], null] : [views, attention];
 }
 
-function makeView(plain, { transform }, name, layerOf, named = false) {
+function makeView(plain, { transform }, nameOf, layerOf, named = false) {
   const [figure, canvas] = [make("figure"), make("canvas")];
   [canvas.width, canvas.height] = [plain.naturalWidth, plain.naturalHeight];
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", name === "Face" ? "The face" : `${name} over the face`);
-  const title = make("figcaption", "", named ? `${name}: ` : name);
+  const title = make("figcaption");
   const picked = make("b", "fer-picked");
-  if (named) title.append(picked);
   figure.append(canvas, title);
   const draw = (label, opacity) => {
     const pen = canvas.getContext("2d");
     pen.drawImage(plain, 0, 0);
     const layer = layerOf(label);
     if (layer) paintHeat(pen, layer, transform, opacity);
+    const name = nameOf();
+    canvas.setAttribute("aria-label", name === "Face" ? "The face" : `${name} over the face`);
     picked.textContent = label;
+    title.replaceChildren(named ? `${name}: ` : name, ...(named ? [picked] : []));
   };
   return { element: figure, canvas, title, draw };
 }
 
-function makeScale() {
+function makeScale(map) {
   const scale = make("div", "fer-scale");
   const slider = make("label", "fer-opacity", "Strength ");
   const input = make("input");
@@ -126,7 +141,16 @@ function makeScale() {
   input.dataset.do = "opacity";
   slider.append(input);
   scale.append(make("span", "", "a little"), make("i"), make("span", "", "most"), slider);
+  if (map !== GRADCAM) scale.append(makeSwap());
   return scale;
+}
+
+function makeSwap() {
+  const button = make("button", "fer-secondary", GRADCAM);
+  button.type = "button";
+  button.dataset.do = "swap";
+  button.setAttribute("aria-pressed", false);
+  return button;
 }
 
 function makeMore(attention) {

@@ -173,7 +173,8 @@ export function start({ element, server }) {
     else if (button.dataset.emotion) {
       panels[number].pick(button.dataset.emotion);
       redraw();
-    } else save(button.dataset.do, number);
+    } else if (button.dataset.do === "swap") panels[number].swap();
+    else save(button.dataset.do, number);
   });
   result.addEventListener("input", (event) => {
     const { value, dataset } = event.target;

@@ -190,7 +190,7 @@ export function start({ element, props, server }) {
     label = wanted;
     explained.hidden = !(shows() && beside.checked);
     const words = { none: "", spatial_attention: "Where the network looks" };
-    find(".fer-caption").textContent = words[pickedMap()] ?? `What spoke for ${label ?? "it"}`;
+    find(".fer-caption").textContent = words[pickedMap()] ?? `Evidence for ${label ?? "it"}`;
   }
 
   find(".fer-choice").addEventListener("change", () => pick(label));
