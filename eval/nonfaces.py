@@ -23,7 +23,7 @@ from fer_cbam.errors import DataError, WeightsError
 SIDE = 48
 LOST = 0.01  # of the faces that set the threshold
 FACES, EACH = 4000, 400  # that the read is learnt on; of each kind
-_PENALTY = 0.01  # inverse of the ridge: of standardised features, thousands of which are alike
+_PENALTY = 0.05  # inverse of the ridge: of standardised features, many of which are alike
 Make = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 

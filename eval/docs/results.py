@@ -27,13 +27,13 @@ PRIVATE: Columns = {
     "accuracy without twins": ("accuracy_without_twins", ".1p", ""),
 }
 CONFIDENCE: Columns = {
-    "ECE, temperature 1": ("ece_uncalibrated", ".1p", ""),
+    "ECE, logits alone": ("ece_uncalibrated", ".1p", ""),
     "ECE": ("ece", ".1p", ""),
     "Brier": ("brier", ".3f", ""),
     "answered": ("coverage", ".1p", ""),
     "right when answered": ("selective_accuracy", ".1p", ""),
 }
-SHOWN_BALANCES = ("0", "0.25", "0.5", "0.75", "1")
+RARE = ("contempt", "disgust", "fear")
 
 
 def evaluated(records: pd.DataFrame, data: str, protocol: str) -> pd.DataFrame:
@@ -178,21 +178,47 @@ def recalls(records: pd.DataFrame, data: str, protocol: str) -> str:
     return table(header, rows)
 
 
-def balance(records: pd.DataFrame) -> str:
-    """What answering for balanced accuracy gives and costs, at home and on CK+48."""
-    swept = select(records, study="balance", group=None)
+def operating_points(records: pd.DataFrame) -> str:
+    """What each way to say labels gives and costs, at home and on CK+48."""
+    swept = select(records, study="operating_points")
     rows = []
     for weights in sorted(swept["weights"].unique()):
-        for value in SHOWN_BALANCES:
-            own = select(swept, weights=weights, condition=f"balance {value}")
-            home = select(own, data=weights.partition(".")[2], protocol="public")
-            away = select(own, data="ckplus48")
-            rows.append([titles.method(weights), value,
-                         *(cell(place, ".1p", metric=metric) for place in (home, away)
-                           for metric in ("accuracy", "balanced_accuracy"))])  # fmt: skip
-    header = ("weights", "balance", "PublicTest: accuracy, %", "balanced",
-              "CK+48, never seen: accuracy", "balanced")  # fmt: skip
-    return table(header, rows)
+        own = select(swept, weights=weights)
+        for point in dict.fromkeys(own["condition"]):
+            at = select(own, condition=point)
+            home = select(at, data=weights.partition(".")[2], protocol="public")
+            away = select(at, data="ckplus48", group=None)
+            rows.append([
+                titles.method(weights), point,
+                *(cell(home, ".1p", metric=metric, group=None)
+                  for metric in ("accuracy", "balanced_accuracy", "macro_precision")),
+                *(cell(home, ".1p", metric="precision", group=label) for label in RARE),
+                *(cell(away, ".1p", metric=metric)
+                  for metric in ("accuracy", "balanced_accuracy")),
+            ])  # fmt: skip
+    header = ("weights", "point", "PublicTest: accuracy, %", "balanced", "macro precision",
+              *(f"{label} said, right" for label in RARE), "CK+48, never seen: accuracy",
+              "balanced")  # fmt: skip
+    return table(header, rows) if rows else NOT_YET
+
+
+def calibration(records: pd.DataFrame) -> str:
+    """How much confidence means on PublicTest, each face answered by values chosen without it."""
+    own = select(records, study="calibration", group=None)
+    sides = {"logits alone": "before", "cross-fitted": "cross-fitted"}
+    columns = {"accuracy": ".1p", "surest_80": ".1p", "ece": ".1p", "perfect_ece": ".1p",
+               "said_gap": ".1p", "log_loss": ".3f"}  # fmt: skip
+    rows = [
+        [f"{titles.method(weights)}: {text}",
+         *(cell(select(own, weights=weights, condition=side), spec, metric=metric)
+           for metric, spec in columns.items())]
+        for weights in sorted(own["weights"].unique()) for text, side in sides.items()
+        if len(select(own, weights=weights, condition="cross-fitted"))
+    ]  # fmt: skip
+    header = ("PublicTest, %", "accuracy", "right among the surest 80 %", "ECE",
+              "ECE of a perfect network, 95 % of draws", "gap of the labels said",
+              "negative log-likelihood")  # fmt: skip
+    return table(header, rows) if rows else NOT_YET
 
 
 def camera(records: pd.DataFrame) -> str:
@@ -307,7 +333,8 @@ BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {
     "fer2013": partial(private, data="fer2013", columns=PRIVATE),
     "fer2013-confidence": partial(private, data="fer2013", columns=CONFIDENCE),
     "fer2013-classes": partial(recalls, data="fer2013", protocol="private"),
-    "balance": balance,
+    "operating-points": operating_points,
+    "calibration": calibration,
     "camera": camera,
     "twins": twins,
     "cost": cost,

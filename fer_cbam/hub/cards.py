@@ -284,18 +284,36 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _confidence(config: Mapping[str, Any]) -> str:
-    lines = []
-    if "temperature" in config:
-        lines.append(f"Logits are divided by a temperature of {config['temperature']:g}, and an "
-                     f"answer below a confidence of {config.get('uncertain_below', 0.0):g} is "
-                     "\"uncertain\". Both were chosen on PublicTest, so that nine of ten answers "
-                     "are right there.")  # fmt: skip
-    else:
-        lines.append("Its confidence is not calibrated: it may be surer than it is right.")
-    if config.get("balance"):
+    if "temperature" not in config:
+        return "Its confidence is not calibrated: it may be surer than it is right."
+    lines = [f"Probabilities are calibrated on PublicTest (temperature {config['temperature']:g}). "
+             f"An answer below a confidence of {config.get('uncertain_below', 0.0):g} is "
+             "\"uncertain\": above it, nine of ten are right there."]  # fmt: skip
+    decision = config.get("decision")
+    if decision is not None:
+        lines.append("The label that is said is chosen by `decision` in `config.json`: rare labels "
+                     f"are lifted by a balance of {decision.get('balance', 0.0):g}"
+                     f"{_shifts(decision)}. The confidence is the probability of the label that is "
+                     "said. `prior=` answers for another class mix.")  # fmt: skip
+        if decision.get("silent"):
+            lines.append(f"It never says {_listed(decision['silent'])}: where it did, it would be "
+                         "right less often than one time in three.")  # fmt: skip
+    elif config.get("balance"):
         lines.append("Rare labels are lifted after training, for a mean of accuracy and balanced "
                      f"accuracy in which the latter counts {config['balance']:g}.")  # fmt: skip
+    if "face_probe" in config:
+        lines.append("A crop that does not look like a face gets no answer; on PublicTest that are "
+                     "at most 1 % of the faces.")  # fmt: skip
     return " ".join(lines)
+
+
+def _shifts(decision: Mapping[str, Any]) -> str:
+    shifts = [f"{label} by {value:+g}" for label, value in decision.get("shift", {}).items()]
+    return f", and shifted besides: {_listed(shifts)}" if shifts else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(", ".join(names).rsplit(", ", 1))
 
 
 def _licence(licence: str | None, learnt: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ NO_FACE = (
     "No face found. Faces in profile, covered, very dark or smaller than about 24 pixels are "
     "often missed."
 )
+NOT_A_FACE = "This does not look like a face to the model, so it gives no answer."
 CAUTIONS = {
     "small": "This face is small in the picture: fewer pixels than the model reads.",
     "dark": "This face is very dark; with more light on it the answer may be another.",
@@ -34,6 +35,8 @@ def explanation(prediction: Prediction, label: str, losses: PartLosses | None) -
     :mod:`fer_cbam.explain.parts`; None where the face has no regions. A region is named only if it
     costs most with both fills, and enough with each.
     """
+    if prediction.no_face:
+        return NOT_A_FACE
     chance = prediction.probs[label]
     region = None if losses is None else losses.decisive
     if losses is None or region is None:
@@ -65,11 +68,14 @@ def confidence_in_words(prediction: Prediction) -> str:
 
 
 def second_choice(prediction: Prediction) -> str:
-    """`` and would have said fear second (2 %)``; empty for a model of one class."""
+    """`` and would have said fear second (2 %)``, or `` and holds fear more probable (60 %)`` where
+    a rare label is said; empty for a model of one class."""
     others = sorted((-p, name) for name, p in prediction.probs.items() if name != prediction.label)
     if not others:
         return ""
     share, name = others[0]
+    if -share > prediction.confidence:
+        return f" and holds {name} more probable ({percent(-share)})"
     return f" and would have said {name} second ({percent(-share)})"
 
 

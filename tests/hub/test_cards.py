@@ -84,8 +84,17 @@ def test_how_sure_and_which_balance(trained):
         trained, {**config, "temperature": 0.75, "uncertain_below": 0.5, "balance": 0.25}, "n", []
     )
     assert "not calibrated" in plain and "Rare labels" not in plain
-    assert "temperature of 0.75" in told and "confidence of 0.5" in told
+    assert "temperature 0.75" in told and "confidence of 0.5" in told
     assert "the latter counts 0.25" in told
+    decision = {"balance": 0.7, "shift": {"disgust": -1.3, "neutral": -0.3},
+                "silent": ["contempt"]}  # fmt: skip
+    probe = {"weights": [0.0], "bias": 0.0}
+    chosen = cards.compose(
+        trained, {**config, "temperature": 0.75, "decision": decision, "face_probe": probe}, "n", []
+    )
+    assert "a balance of 0.7, and shifted besides: disgust by -1.3 and neutral by -0.3." in chosen
+    assert "It never says contempt:" in chosen
+    assert "does not look like a face" in chosen and "does not look like a face" not in told
 
 
 def test_the_recipe_and_its_teachers(trained):

@@ -87,6 +87,17 @@ def test_what_facs_does_not_tie_to_an_emotion_is_named_without_it():
     assert "is in the surroundings of the face: with them hidden," in said
 
 
+def test_a_rare_label_that_is_said_although_another_is_more_probable():
+    said = Prediction("fear", 0.3, {"anger": 0.1, "fear": 0.3, "neutral": 0.6})
+    assert sentences.second_choice(said) == " and holds neutral more probable (60 %)"
+
+
+def test_what_is_no_face_has_no_explanation():
+    refused = Prediction("fear", 0.9, {"anger": 0.1, "fear": 0.9}, no_face=True)
+    for label in ("fear", "anger"):
+        assert sentences.explanation(refused, label, losses()) == sentences.NOT_A_FACE
+
+
 def test_a_model_of_one_class_has_no_second_choice():
     only = Prediction("fear", 1.0, {"fear": 1.0})
     assert sentences.second_choice(only) == ""

@@ -102,18 +102,43 @@ def test_recalls_of_weights_and_people(loaded):
     }
 
 
-def test_balances_at_home_and_away(loaded):
+def test_operating_points_at_home_and_away(loaded):
+    of = {"weights": "net.ferplus", "condition": "balance 0.5"}
+    home = {"data": "ferplus", "protocol": "public", **of}
     swept = [
-        record(metric, value, data=data, protocol=protocol, weights="net.ferplus",
-               condition="balance 0.5")
-        for metric, data, protocol, value in (
-            ("accuracy", "ferplus", "public", 0.7), ("balanced_accuracy", "ferplus", "public", 0.6),
-            ("accuracy", "ckplus48", "subject10", 0.5),
-        )
+        *metric_records({"accuracy": 0.7, "balanced_accuracy": 0.6, "macro_precision": 0.55},
+                        {"fear": {"precision": 0.4, "said": 9}, "contempt": {"said": 0}}, **home),
+        record("accuracy", 0.5, data="ckplus48", protocol="subject10", **of),
     ]  # fmt: skip
-    lines = results.balance(loaded(balance=swept)).splitlines()
-    assert "| `net.ferplus` | 0.5 | 70.0 | 60.0 | 50.0 | \u2013 |" in lines
-    assert len(lines) == 2 + len(results.SHOWN_BALANCES)
+    lines = results.operating_points(loaded(operating_points=swept)).splitlines()
+    dash = "\u2013"
+    expected = [
+        "`net.ferplus`",
+        "balance 0.5",
+        "70.0",
+        "60.0",
+        "55.0",
+        dash,
+        dash,
+        "40.0",
+        "50.0",
+        dash,
+    ]
+    assert lines[2:] == [f"| {' | '.join(expected)} |"]
+
+
+def test_calibration_before_and_cross_fitted(loaded):
+    made = [
+        record(metric, value, weights="net.ferplus", condition=side)
+        for side, value in (("before", 0.8), ("cross-fitted", 0.9), ("after", 0.95))
+        for metric in ("accuracy", "ece", "log_loss")
+    ]
+    lines = results.calibration(loaded(calibration=made)).splitlines()
+    assert (
+        lines[2]
+        == "| `net.ferplus`: logits alone | 80.0 | \u2013 | 80.0 | \u2013 | \u2013 | 0.800 |"
+    )
+    assert lines[3].startswith("| `net.ferplus`: cross-fitted | 90.0 |") and len(lines) == 4
 
 
 def test_camera_what_costs_least_first(loaded):
