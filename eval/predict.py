@@ -209,11 +209,6 @@ def weights_name(weights: Backend | LoadedModel) -> str:
     return f"{weights.config['architecture']}.{training_record(weights)['data']}"
 
 
-def temperature(backend: Backend) -> float:
-    """What divides the logits, as saved with the weights."""
-    return float(backend.config.get("temperature", 1.0))
-
-
 def decision(backend: Backend, prior: Prior | None = None) -> Decision:
     """How the weights answer, see :meth:`fer_cbam.decide.Decision.of`."""
     return Decision.of(backend.config, backend.label_names, prior)

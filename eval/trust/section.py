@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from eval.predict import decision, temperature
+from eval.predict import decision
 from eval.records import Record, record
 from fer_cbam.backends.base import Backend
 from fer_cbam.decide import Decision
@@ -68,11 +68,6 @@ class Subject:
     def decision(self) -> Decision:
         """How logits become calibrated probabilities and a label."""
         return decision(self.backend)
-
-    @property
-    def temperature(self) -> float:
-        """What divides the logits."""
-        return temperature(self.backend)
 
     def rng(self, name: str) -> np.random.Generator:
         """A generator of a section's own: what it draws does not depend on what ran before."""

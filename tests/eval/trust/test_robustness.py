@@ -34,7 +34,7 @@ def test_accuracy_confidence_and_error_are_those_of_the_spoilt_crops(measured):
 
     def asked(crops):
         logits = predict_logits(subject.backend, crops)
-        probs = softmax(logits / subject.temperature)
+        probs = softmax(logits / subject.decision.temperature)
         return names[logits.argmax(1)] == labels, probs.max(1)
 
     clean, sure = asked(subject.crops)
