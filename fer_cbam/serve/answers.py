@@ -87,6 +87,8 @@ def _asked_map(question: Answer, recognizer: EmotionRecognizer) -> tuple[str, st
 def _live_face(tracked: tracks.Tracked, kind: str, label: str) -> Answer:
     found = tracked.recognition
     saliency = None
+    if found.prediction.no_face:
+        kind = "none"  # what is no face is not explained
     if kind == "gradcam":
         saliency = found.saliency(None if label == TOP else label)
     elif kind == "spatial_attention":

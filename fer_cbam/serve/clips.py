@@ -137,11 +137,11 @@ class Clips:
                 "fraction": progress and progress.fraction,
                 "seconds": progress.time if progress else 0.0,
             }  # fmt: skip
-        labels = clip.recognizer.label_names
+        recognizer = clip.recognizer
         return {
             "failed": False, "done": True, "message": _message(clip.result),
-            "numbers": clip_numbers(clip.result, clip.recognizer.name, labels),
-            "colors": label_colors(labels),
+            "numbers": clip_numbers(clip.result, recognizer.name, recognizer.decision),
+            "colors": label_colors(recognizer.label_names),
             "annotated": str(clip.result.annotated), "table": str(clip.result.table),
         }  # fmt: skip
 

@@ -24,6 +24,7 @@ from fer_cbam.serve import cards, titles
 from fer_cbam.serve.data_urls import jpeg_url, png_url
 from fer_cbam.serve.photo import ExplainedFace
 from fer_cbam.types import Recognition, Saliency
+from fer_cbam.words.verdicts import verdict_note
 
 FACE_SIDE = 288  # pixels of a close-up
 #: Kind of a map -> what stands below it.
@@ -61,13 +62,15 @@ def weights_shown(recognizer: EmotionRecognizer) -> dict[str, Any]:
 
 
 def face_tag(recognition: Recognition) -> dict[str, str]:
-    """What is written at a box, and the colours of the box, below the writing and of it."""
+    """What is written at a box, the colours of the box, below the writing and of it, and a note
+    where the verdict alone may be misread."""
     ground, ink = caption_colors(recognition)
     return {
         "caption": caption(recognition),
         "color": css_color(box_color(recognition)),
         "ground": css_color(ground),
         "ink": css_color(ink),
+        "note": verdict_note(recognition.prediction),
     }
 
 

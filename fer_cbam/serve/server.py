@@ -141,7 +141,7 @@ class Server:
         file = uploads.uploaded(clip, self.folder)
         recognizer = await self._recognizer(weights, "api")
         result = await self.clips.run(file, recognizer, f"api {id(clip)}")
-        numbers = clip_numbers(result, recognizer.name, recognizer.label_names)
+        numbers = clip_numbers(result, recognizer.name, recognizer.decision)
         assert result.annotated is not None and result.table is not None  # Clips asks for both
         return numbers, result.annotated, result.table
 

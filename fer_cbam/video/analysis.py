@@ -236,7 +236,8 @@ class _Analysis:
                 recognitions = [t.recognition for t in self._shown]
                 small, moved = shrink(frame.image, recognitions, WRITTEN_SIDE)
                 for recognition in moved if self.explained else ():
-                    small = overlay(small, recognition, recognition.saliency())
+                    if not recognition.prediction.no_face:
+                        small = overlay(small, recognition, recognition.saliency())
                 drawn = annotate(small, moved, [t.track for t in self._shown])
                 self.writer.write(drawn, frame.time)
             yield

@@ -24,15 +24,17 @@ test("bars of a photo are ranked, the label that is said first", () => {
 });
 
 test("at a place in a clip the nearest answers are told, of the faces in view", () => {
-  const point = (time, happiness) => ({ time, probs: { fear: 1 - happiness, happiness } });
+  const point = (time, label, happiness, uncertain = false) => ({
+    time, label, uncertain, probs: { fear: 1 - happiness, happiness },
+  });
   const tracks = [
-    { track: 1, timeline: [point(0, 0.9), point(1, 0.2)] },
-    { track: 2, timeline: [point(3, 0.6), { time: 4, probs: null }] },
+    { track: 1, timeline: [point(0, "happiness", 0.9), point(1, "happiness", 0.2, true)] },
+    { track: 2, timeline: [point(3, "fear", 0.6), { time: 4, probs: null }] },
   ];
-  assert.deepEqual(momentAt(tracks, 0.4), [[1, "happiness", 0.9]]);
-  assert.deepEqual(momentAt(tracks, 1.4), [[1, "fear", 0.8]]);
+  assert.deepEqual(momentAt(tracks, 0.4), [[1, "happiness 90 %"]]);
+  assert.deepEqual(momentAt(tracks, 1.4), [[1, "happiness? 20 %"]]);
   assert.deepEqual(momentAt(tracks, 2), []);
-  assert.deepEqual(momentAt(tracks, 2.6), [[2, "happiness", 0.6]]);
+  assert.deepEqual(momentAt(tracks, 2.6), [[2, "fear 40 %"]]); // as it is said, not the larger one
   assert.deepEqual(momentAt(tracks, 4), []);
 });
 

@@ -98,3 +98,16 @@ test("one card is open, and another one on demand or when its person leaves", ()
   for (let time = 1.5; time < 6; time += 0.5) people.show([face(1, 0.6)], time, null);
   assert.deepEqual(open(), [true]);
 });
+
+test("what is no face has a card without bars, and a note says why", () => {
+  const cards = element();
+  const people = new People(cards, COLORS);
+  const none = { ...face(1, 0.6), caption: "no face", note: "Not a face.", no_face: true };
+  people.show([none], 1, null);
+  const [card] = cards.children;
+  assert.equal(card.querySelector(".fer-verdict").textContent, "no face");
+  assert.equal(card.querySelector(".fer-subdued").textContent, "Not a face.");
+  assert.ok(card.querySelector(".fer-now").hidden);
+  people.show([{ ...face(1, 0.6), note: "" }], 1.1, null);
+  assert.ok(!card.querySelector(".fer-now").hidden);
+});

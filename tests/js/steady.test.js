@@ -29,5 +29,6 @@ test("faces are told in words, with numbers where there are several", () => {
     { label: "anger", uncertain: false, number: 2 },
   ];
   assert.equal(inWords(two), "Face 1: perhaps fear. Face 2: anger.");
+  assert.equal(inWords([{ label: "fear", uncertain: true, no_face: true }]), "no face.");
   assert.equal(inWords([]), "");
 });

@@ -167,6 +167,15 @@ def test_a_frame_brings_no_map_where_none_is_asked_for(recognizer, detector):
     assert layer(recognizer, detector, map="none") is None
 
 
+def test_what_is_no_face_is_not_explained(recognizer, detector, monkeypatch):
+    probe = (*np.zeros(recognizer.backend.forward(np.zeros((1, 1, 48, 48), np.float32))
+                       .embedding.shape[1]), -1.0)  # fmt: skip
+    monkeypatch.setattr(recognizer, "decision", replace(recognizer.decision, face_probe=probe))
+    (shown,) = answers.answer_frame(recognizer, detector, frame())["faces"]
+    assert shown["no_face"] is True and shown["caption"] == "no face"
+    assert shown["layer"] is None and "does not look like a face" in shown["note"]
+
+
 def test_weights_without_such_a_map_have_no_layer(recognizer, detector, monkeypatch):
     forward = recognizer.backend.forward
     without = lambda x: replace(forward(x), attention=None)  # noqa: E731

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+from fer_cbam.decide import Decision
 from fer_cbam.serve.clip_numbers import clip_numbers
 from fer_cbam.video.analysis import ClipResult, TrackSummary
 from fer_cbam.video.timeline import TimelinePoint
 
 LABELS = ("anger", "happiness")
+DECISION = Decision(LABELS, lift=(2.0, 0.0), uncertain_below=0.3)
 
 
 def point(time: float, happiness: float | None) -> TimelinePoint:
@@ -27,12 +29,17 @@ def result(*tracks: TrackSummary, notes=(), seconds: float = 10.0) -> ClipResult
 
 
 def test_numbers():
-    numbers = clip_numbers(result(track(1, point(0.05, 0.75), point(0.15, None))), "name", LABELS)
+    points = point(0.05, 0.75), point(0.15, None), point(0.25, 0.95)
+    numbers = clip_numbers(result(track(1, *points)), "name", DECISION)
     assert json.loads(json.dumps(numbers)) == numbers
     assert numbers["weights"] == "name" and numbers["labels"] == list(LABELS)
     (face,) = numbers["tracks"]
     assert face["dominant"] == "happiness" and face["shares"] == {"happiness": 0.8, "anger": 0.2}
     assert face["timeline"] == [
-        {"time": 0.05, "probs": {"anger": 0.25, "happiness": 0.75}},
+        # ln(0.25) + 2 is more than ln(0.75): anger is said, with its own probability.
+        {"time": 0.05, "label": "anger", "uncertain": True,
+         "probs": {"anger": 0.25, "happiness": 0.75}},
         {"time": 0.15, "probs": None},
-    ]
+        {"time": 0.25, "label": "happiness", "uncertain": False,
+         "probs": {"anger": 0.05, "happiness": 0.95}},
+    ]  # fmt: skip

@@ -39,9 +39,9 @@ function textWidth(text, size) {
   return pen.measureText(text).width;
 }
 
-// Boxes and captions in an SVG over the picture. faces: box, caption, uncertain, color, ground,
-// ink, and a number where there are several. size: [width, height] of the picture that the boxes
-// are counted in.
+// Boxes and captions in an SVG over the picture. faces: box, caption, uncertain, no_face, color,
+// ground, ink, and a number where there are several. size: [width, height] of the picture that the
+// boxes are counted in.
 export function drawFaces(overlay, faces, size) {
   overlay.setAttribute("viewBox", `0 0 ${size[0]} ${size[1]}`);
   const scale = (overlay.clientWidth || size[0]) / size[0];
@@ -58,12 +58,13 @@ export function drawFaces(overlay, faces, size) {
   overlay.replaceChildren(...faces.flatMap((face) => drawBox(face, scale)), ...captions);
 }
 
-// Dashed where the answer is uncertain.
-function drawBox({ box: [x1, y1, x2, y2], color, uncertain }, scale) {
+// Dashed where the answer is uncertain, or none.
+function drawBox({ box: [x1, y1, x2, y2], color, ...face }, scale) {
   const place = { x: x1, y: y1, width: x2 - x1, height: y2 - y1, rx: 5 / scale, fill: "none" };
   const line = (stroke, width) => svg("rect", { ...place, stroke, "stroke-width": width / scale });
   const lines = [line("rgb(0 0 0 / 55%)", 4.5), line(color, 2.5)];
-  if (uncertain) lines[1].setAttribute("stroke-dasharray", `${8 / scale} ${5 / scale}`);
+  const doubtful = face.uncertain || face.no_face;
+  if (doubtful) lines[1].setAttribute("stroke-dasharray", `${8 / scale} ${5 / scale}`);
   return lines;
 }
 

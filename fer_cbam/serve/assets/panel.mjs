@@ -11,11 +11,11 @@ const ATTENTION_SAYS_LITTLE =
 
 const GRADCAM = "Grad-CAM";
 
-// face: caption, label, probs, sentences, cautions, close_up, transform, map (name of what `layers`
-// show), layers and gradcams (one for each label), attention (null where the weights have none).
-// shown: colors of the labels, and whether the attention tells faces apart. Gives the element,
-// `pick(label)`, `fade(per cent)`, `swap()` (to Grad-CAM and back), `picked()`, and `figure()`:
-// what of it a downloaded figure shows.
+// face: caption, note, no_face, label, probs, sentences, cautions, close_up, transform, map (name of
+// what `layers` show), layers and gradcams (one for each label), attention (null where the weights
+// have none). shown: colors of the labels, and whether the attention tells faces apart. Gives the
+// element, `pick(label)`, `fade(per cent)`, `swap()` (to Grad-CAM and back), `picked()` (the layer
+// that is shown and its opacity), and `figure()`: what of it a downloaded figure shows.
 export async function makePanel(face, number, count, shown) {
   const panel = make("section", "fer-card fer-panel");
   panel.dataset.face = number;
@@ -28,6 +28,7 @@ export async function makePanel(face, number, count, shown) {
   const sentence = make("div", "fer-words");
   sentence.setAttribute("aria-live", "polite");
   sentence.append(words);
+  if (face.no_face) return unnamed(panel, verdict, face, title);
   const which = { gradcam: false };
   const [views, attention] = await makeViews(face, shown.attention, which);
   const [row, bars] = [make("div", "fer-views"), makeBars(face, shown.colors)];
@@ -35,7 +36,7 @@ export async function makePanel(face, number, count, shown) {
   panel.append(
     verdict,
     sentence,
-    ...face.cautions.map((caution) => make("p", "fer-note", caution)),
+    ...notesOf(face),
     bars,
     row,
     makeScale(face.map),
@@ -74,7 +75,25 @@ export async function makePanel(face, number, count, shown) {
   }
 
   pick(face.label);
-  return { element: panel, pick, fade, swap, figure, picked: () => ({ label: picked, opacity }) };
+  const layer = () => (which.gradcam ? face.gradcams : face.layers)[picked];
+  return { element: panel, pick, fade, swap, figure, picked: () => ({ layer: layer(), opacity }) };
+}
+
+function notesOf({ note, cautions }) {
+  const notes = cautions.map((caution) => make("p", "fer-note", caution));
+  return note ? [make("p", "fer-subdued", note), ...notes] : notes;
+}
+
+// What the network takes for no face has neither bars nor maps.
+async function unnamed(panel, verdict, face, title) {
+  const view = makeView(await loadImage(face.close_up), face, () => "Face", () => null);
+  const row = make("div", "fer-views");
+  view.draw(null, 0);
+  row.append(view.element);
+  panel.append(verdict, ...notesOf(face), row, makeDownloads());
+  const figure = () => ({ title, sentence: face.note, views: [pictureOf(view)], probs: [] });
+  const nothing = () => {};
+  return { element: panel, pick: nothing, fade: nothing, swap: nothing, figure, picked: nothing };
 }
 
 const pictureOf = ({ canvas, title }) => ({ canvas, title: title.textContent });

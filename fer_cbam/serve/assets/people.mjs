@@ -70,11 +70,11 @@ export class People {
   #arrange() {
     const shown = this.#withCards();
     if (!shown.some(({ track }) => track === this.#open)) this.#open = shown[0]?.track ?? null;
-    for (const { track, card, who, pick, body } of shown) {
+    for (const { track, card, who, pick, body, noFace } of shown) {
       const number = this.numberOf(track);
       who.textContent = number ? String(number) : "";
       card.classList.toggle("fer-alone", !number);
-      body.hidden = track !== this.#open;
+      body.hidden = track !== this.#open || noFace;
       pick.setAttribute("aria-expanded", track === this.#open);
     }
   }
@@ -112,9 +112,10 @@ export class People {
     const [body, past] = [make("div", "fer-now"), make("div", "fer-past")];
     past.append(timeline, axis);
     body.append(list, past);
-    card.append(title, body);
+    const note = make("p", "fer-subdued");
+    card.append(title, note, body);
     this.cards.append(card);
-    return { card, pick, who, verdict, body, bars, timeline, history: [] };
+    return { card, pick, who, verdict, note, body, bars, timeline, history: [] };
   }
 }
 
@@ -125,8 +126,11 @@ export function remember(history, moment) {
   while (moment.time - history[0].time > HISTORY) history.shift();
 }
 
-function fillCard({ card, verdict, bars }, face, explained) {
+function fillCard(person, face, explained) {
+  const { card, verdict, note, bars } = person;
+  person.noFace = face.no_face;
   verdict.textContent = face.caption;
+  note.textContent = face.note;
   card.style.borderInlineStartColor = face.color;
   for (const [label, bar] of bars) {
     fillBar(bar, face.probs[label], percent(face.probs[label]));

@@ -88,10 +88,8 @@ export function start({ element, server }) {
     const faces = shown.faces.map((face, i) => ({ ...face, number: several ? i + 1 : null }));
     const { width, height } = shown.numbers.image;
     drawFaces(overlay, faces, [width, height]);
-    if (panels.length && why.getAttribute("aria-pressed") === "true") {
-      const { label, opacity } = panels[current].picked();
-      overlay.prepend(heatImage(faces[current], label, opacity));
-    }
+    const picked = why.getAttribute("aria-pressed") === "true" && panels[current]?.picked();
+    if (picked) overlay.prepend(heatImage(faces[current], picked.label, picked.opacity));
   }
 
   function pickFace(number) {

@@ -17,9 +17,11 @@ export class Steady {
   }
 }
 
-// faces: label, uncertain, and a number where there are several.
+// faces: label, uncertain, no_face, and a number where there are several.
 export function inWords(faces) {
-  const told = ({ label, uncertain, number }) =>
-    `${number ? `Face ${number}: ` : ""}${uncertain ? `perhaps ${label}` : label}.`;
+  const told = ({ number, ...face }) => `${number ? `Face ${number}: ` : ""}${said(face)}.`;
   return faces.map(told).join(" ");
 }
+
+const said = ({ label, uncertain, no_face: noFace }) =>
+  noFace ? "no face" : uncertain ? `perhaps ${label}` : label;

@@ -22,14 +22,14 @@ export function titleOf({ track, dominant, shares, first, last }) {
   return `Face ${track}: ${dominant} ${share} of the time (${clock(first)} to ${clock(last)})`;
 }
 
-// What is seen of each face at a time: [track, label, probability], of those in view.
+// What is said of each face at a time, of those in view: [track, words].
 export function momentAt(tracks, time) {
   return tracks.flatMap(({ track, timeline }) => {
     const distance = (point) => Math.abs(point.time - time);
     const near = timeline.reduce((a, b) => (distance(b) < distance(a) ? b : a));
     if (!near.probs || distance(near) > MOMENT) return [];
-    const [label, prob] = Object.entries(near.probs).reduce((a, b) => (b[1] > a[1] ? b : a));
-    return [[track, label, prob]];
+    const { label, uncertain, probs } = near;
+    return [[track, `${label}${uncertain ? "?" : ""} ${percent(probs[label])}`]];
   });
 }
 
@@ -172,10 +172,9 @@ export function start({ element, server, upload }) {
   // What is said at the place where the clip is, in writing beside the picture.
   function showMoment() {
     const time = player.currentTime;
-    const said = momentAt(tracks, time).map(([track, label, prob]) => {
-      const name = tracks.length > 1 ? `Face ${track}: ` : "";
-      return `${name}${label} ${percent(prob)}`;
-    });
+    const said = momentAt(tracks, time).map(([track, words]) =>
+      tracks.length > 1 ? `Face ${track}: ${words}` : words,
+    );
     find(".fer-moment").replaceChildren(...said.map((text) => make("li", "fer-verdict", text)));
     if (!tracks.length) return;
     place.value = time;
