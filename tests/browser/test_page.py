@@ -23,6 +23,7 @@ from tests.browser.conftest import (
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+AXE = Path(__file__).parents[1] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 EMOTIONS = ["anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"]
 
 
@@ -48,6 +49,16 @@ def read(page, file: str | Path | dict, state: str) -> str:
 
 def bar_names(page, selector: str) -> list[str]:
     return page.eval_on_selector_all(f"{selector} .fer-name", "all => all.map(e => e.innerText)")
+
+
+def axe(page) -> list:
+    """What axe-core finds wrong with the page as it is: rule and elements."""
+    if not AXE.is_file():
+        pytest.skip("no axe-core here; expected: npm install --prefix tests/js")
+    if not page.evaluate("'axe' in window"):
+        page.add_script_tag(path=AXE)
+    found = page.evaluate("async () => (await axe.run(document)).violations")
+    return [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found]
 
 
 CHANGED = """() => {
@@ -494,6 +505,7 @@ def test_the_example_clip_and_answers_that_are_no_longer_true(browser, open_page
     page.get_by_label("Fast, a seventh of the size").check()
     page.get_by_text("This is what other weights said.").wait_for()
     page.keyboard.press("Escape")
+    assert axe(page) == []
     page.get_by_role("button", name="Read the clip again").click()
     page.wait_for_selector('.fer-video[data-state="done"]')
     assert not page.locator(".fer-stale").is_visible()
@@ -502,23 +514,15 @@ def test_the_example_clip_and_answers_that_are_no_longer_true(browser, open_page
     page.get_by_text("This clip was read without what spoke for it.").wait_for()
 
 
-AXE = Path(__file__).parents[1] / "js" / "node_modules" / "axe-core" / "axe.min.js"
-
-
 @pytest.mark.parametrize("look", [("light", 1280), ("dark", 390)])
 def test_axe_finds_nothing(browser, open_page, look):
     """Every tab, with an answer in it, and the picker; rules of axe-core for WCAG and beyond."""
-    if not AXE.is_file():
-        pytest.skip("no axe-core here; expected: npm install --prefix tests/js")
     scheme, width = look
     page = open_page(browser, color_scheme=scheme, viewport={"width": width, "height": 844})
 
     def check(where: str) -> None:
-        found = page.evaluate("async () => (await axe.run(document)).violations")
-        told = [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in found]
-        assert told == [], where
+        assert axe(page) == [], where
 
-    page.add_script_tag(path=AXE)
     check("start")
     start_camera(page)
     wait_for_frames(page, 2)

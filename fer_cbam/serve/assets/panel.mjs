@@ -22,7 +22,7 @@ export async function makePanel(face, number, count, shown) {
   panel.style.borderInlineStartColor = face.color;
   const title = `${count > 1 ? `Face ${number + 1} of ${count}: ` : ""}${face.caption}`;
   const verdict = make("h2");
-  if (count > 1) verdict.append(make("span", "fer-who", `${number + 1} of ${count}`), " ");
+  if (count > 1) verdict.append(make("span", "fer-who", `${number + 1} of ${count}`));
   verdict.append(make("b", "fer-verdict", face.caption));
   const words = make("p");
   const sentence = make("div", "fer-words");
