@@ -407,7 +407,6 @@ def test_a_photo_is_dropped_anywhere_and_shown_while_it_is_read(browser, open_pa
     assert page.locator(".fer-photo img").is_visible()
     assert page.get_attribute(".fer-photo", "data-state") == "busy"
     assert "fer-over" not in page.get_attribute(".fer-photo", "class")
-    page.unroute("**/component_server**")
     held[0].continue_()
     page.wait_for_selector('.fer-photo[data-state="done"]')
     assert page.locator(".fer-photo .fer-drop").bounding_box()["height"] < 0.7 * before
