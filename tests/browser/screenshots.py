@@ -66,7 +66,7 @@ def show_several(file: Path, page) -> None:
 
 def show_video(page) -> None:
     open_tab(page, "Video")
-    page.get_by_label("Draw what spoke for each answer").check()
+    page.get_by_label("Draw the evidence for each answer").check()
     page.locator(".fer-video").get_by_role("button", name="Try the example").click()
     page.wait_for_selector('.fer-video[data-state="done"]')
     page.wait_for_function("document.querySelector('.fer-annotated').readyState >= 2")

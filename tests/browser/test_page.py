@@ -509,8 +509,8 @@ def test_the_example_clip_and_answers_that_are_no_longer_true(browser, open_page
     page.wait_for_selector('.fer-video[data-state="done"]')
     assert not page.locator(".fer-stale").is_visible()
     assert page.locator(".fer-clip-timeline polygon").count() == 8
-    page.get_by_label("Draw what spoke for each answer").check()
-    page.get_by_text("This clip was read without what spoke for it.").wait_for()
+    page.get_by_label("Draw the evidence for each answer").check()
+    page.get_by_text("This clip was read without the evidence.").wait_for()
 
 
 @pytest.mark.parametrize("look", [("light", 1280), ("dark", 390)])

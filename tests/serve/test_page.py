@@ -29,10 +29,10 @@ def recognition(box=(40, 20, 88, 68), uncertain=False) -> Recognition:
 def explained(found: Recognition, attention: bool = True) -> ExplainedFace:
     values = np.ones((48, 48), np.float32)
     gradcams = {label: Saliency(values, "gradcam", label) for label in PROBS}
-    shares = {label: {"mouth": 1.0} for label in gradcams}
+    maps = {label: Saliency(np.zeros((48, 48), np.float32), "occlusion", label) for label in PROBS}
     words = {label: f"{label} & the mouth" for label in gradcams}
     found = replace(found, gate=np.array([[0.2, 0.8], [0.2, 0.8]]) if attention else None)
-    return ExplainedFace(found, gradcams, shares, words)
+    return ExplainedFace(found, maps, gradcams, None, words)
 
 
 def test_a_tag_has_words_and_colours():
@@ -66,7 +66,9 @@ def test_a_photo_face_has_a_layer_for_every_label():
     close_up = pixels(face["close_up"])
     assert close_up.shape == (page.FACE_SIDE, page.FACE_SIDE, 3)
     assert abs(close_up.astype(int) - 90).max() <= 3
-    for url in face["layers"].values():
+    assert face["map"] == "Occlusion" and list(face["gradcams"]) == list(PROBS)
+    assert not any(pixels(url)[..., 3].any() for url in face["layers"].values())
+    for url in face["gradcams"].values():
         heat = pixels(url)
         assert heat.shape == (48, 48, 4)
         assert heat[24, 24, 3] == 255 and heat[24, 24, 0] > 100 > heat[24, 24, 2]  # Turbo's red

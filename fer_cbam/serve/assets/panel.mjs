@@ -11,11 +11,11 @@ const ATTENTION_SAYS_LITTLE =
 
 const GRADCAM = "Grad-CAM";
 
-// face: caption, note, no_face, label, probs, sentences, cautions, close_up, transform, map (name of
-// what `layers` show), layers and gradcams (one for each label), attention (null where the weights
-// have none). shown: colors of the labels, and whether the attention tells faces apart. Gives the
-// element, `pick(label)`, `fade(per cent)`, `swap()` (to Grad-CAM and back), `picked()` (the layer
-// that is shown and its opacity), and `figure()`: what of it a downloaded figure shows.
+// face: caption, note, no_face, label, probs, sentences, cautions, close_up, transform, map (name
+// of what `layers` show), layers and gradcams (one for each label), attention (null where the
+// weights have none). shown: colors of the labels, and whether the attention tells faces apart.
+// Gives the element, `pick(label)`, `fade(per cent)`, `swap()` (to Grad-CAM and back), `picked()`
+// (the layer that is shown and its opacity), and `figure()`: what of it a downloaded figure shows.
 export async function makePanel(face, number, count, shown) {
   const panel = make("section", "fer-card fer-panel");
   panel.dataset.face = number;

@@ -89,7 +89,7 @@ export function start({ element, server }) {
     const { width, height } = shown.numbers.image;
     drawFaces(overlay, faces, [width, height]);
     const picked = why.getAttribute("aria-pressed") === "true" && panels[current]?.picked();
-    if (picked) overlay.prepend(heatImage(faces[current], picked.label, picked.opacity));
+    if (picked) overlay.prepend(heatImage(faces[current].place, picked));
   }
 
   function pickFace(number) {
@@ -168,11 +168,10 @@ export function start({ element, server }) {
     if (!button) return;
     const number = Number(button.closest("[data-face]").dataset.face);
     if (button.matches(".fer-face")) pickFace(number);
-    else if (button.dataset.emotion) {
-      panels[number].pick(button.dataset.emotion);
-      redraw();
-    } else if (button.dataset.do === "swap") panels[number].swap();
+    else if (button.dataset.emotion) panels[number].pick(button.dataset.emotion);
+    else if (button.dataset.do === "swap") panels[number].swap();
     else save(button.dataset.do, number);
+    redraw();
   });
   result.addEventListener("input", (event) => {
     const { value, dataset } = event.target;
@@ -188,10 +187,9 @@ export function start({ element, server }) {
   });
 }
 
-// The heat of a label as part of the SVG over the photo.
-function heatImage({ layers, place }, label, opacity) {
-  const transform = `matrix(${place.join(" ")})`;
-  return svg("image", { href: layers[label], transform, opacity });
+// A heat layer as part of the SVG over the photo.
+function heatImage(place, { layer, opacity }) {
+  return svg("image", { href: layer, transform: `matrix(${place.join(" ")})`, opacity });
 }
 
 // A button over a face, as far as its box lies within the photo.

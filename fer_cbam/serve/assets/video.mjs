@@ -202,7 +202,7 @@ export function start({ element, server, upload }) {
   });
   find('[data-do="again"]').addEventListener("click", () => read(last));
   find('[data-do="explained"]').addEventListener("change", ({ target }) =>
-    markStale(`This clip was read ${target.checked ? "without" : "with"} what spoke for it.`),
+    markStale(`This clip was read ${target.checked ? "without" : "with"} the evidence.`),
   );
   onWeights(() => markStale(OTHER_WEIGHTS));
   player.addEventListener("timeupdate", showMoment);
