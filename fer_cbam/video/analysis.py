@@ -73,7 +73,8 @@ class TrackSummary:
 
     track: its number. first, last: seconds. frames: analysed ones with it. shares: label -> share
     of those frames in which it was on top, the largest first, ``uncertain`` for those below the
-    weights' threshold. points: its timeline, at most ``TIMELINE_POINTS``.
+    weights' threshold, ``no face`` for those that are none. points: its timeline, at most
+    ``TIMELINE_POINTS``.
     """
 
     track: int

@@ -15,9 +15,9 @@ COLUMNS = ("time_s", "frame", "track", "x1", "y1", "x2", "y2", "label", "confide
 class FaceTable:
     """Rows of ``COLUMNS`` and one probability for each label. Use it in a ``with`` block.
 
-    Boxes in pixels of the clip, times in seconds, probabilities smoothed, ``uncertain`` 0 or 1. The
-    file appears under its name when it is complete; a block that is left by an exception leaves
-    none.
+    Boxes in pixels of the clip, times in seconds, probabilities smoothed, ``uncertain`` 0 or 1, no
+    label for what is no face. The file appears under its name when it is complete; a block that is
+    left by an exception leaves none.
     """
 
     def __init__(self, path: str | Path, labels: Sequence[str]) -> None:
@@ -35,7 +35,8 @@ class FaceTable:
             box = (f"{v:.1f}" for v in tracked.recognition.face.box)
             probs = (f"{prediction.probs[label]:.4f}" for label in self.labels)
             self._rows.writerow(
-                [f"{time:.3f}", frame, tracked.track, *box, prediction.label,
+                [f"{time:.3f}", frame, tracked.track, *box,
+                 "" if prediction.no_face else prediction.label,
                  f"{prediction.confidence:.4f}", int(prediction.uncertain), *probs]
             )  # fmt: skip
 

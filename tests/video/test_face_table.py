@@ -56,6 +56,15 @@ def test_uncertain_is_1(tmp_path):
     assert rows(tmp_path / "a.csv")[1][COLUMNS.index("uncertain")] == "1"
 
 
+def test_what_is_no_face_has_no_label(tmp_path):
+    found = Tracked(1, recognition(face(100)))
+    refused = replace(found.recognition.prediction, no_face=True)
+    with FaceTable(str(tmp_path / "a.csv"), ["happiness", "anger"]) as table:
+        table.write(0, 0, [replace(found, recognition=replace(found.recognition,
+                                                              prediction=refused))])  # fmt: skip
+    assert rows(tmp_path / "a.csv")[1][COLUMNS.index("label")] == ""
+
+
 def test_labels_that_a_csv_must_quote(tmp_path):
     label = 'so, "la la"\n'
     with FaceTable(str(tmp_path / "a.csv"), [label]) as table:
