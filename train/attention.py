@@ -26,6 +26,7 @@ FACES = 8192  # whose occlusion is measured: a gate of a hundred weights needs n
 GRID, WINDOW = 6, 5.0  # windows each way, and the standard deviation of one in pixels
 BLUR = 6.0  # standard deviation in pixels of what hides
 FLOOR = 1e-3  # of the largest effect, so that no place has none
+GATE_STEPS, GATE_LR = 300, 0.02  # of the gate alone, all faces in each step
 MIRRORED = 4  # one image in so many is another one's mirror image
 
 
@@ -44,12 +45,7 @@ class GuidedTask(nn.Module):
         super().__init__()
         self.task, self.occlusion, self.mirror = task, occlusion, mirror
         self.model, self.heads = task.model, task.heads
-        gates = [m.spatial for m in task.model.modules() if isinstance(m, CBAM) and m.spatial]
-        if not gates or not isinstance(gates[-1], NormalizedSpatialAttention):
-            raise FerError("occlusion, mirror: the last spatial attention of "
-                           f"{type(task.model).__name__} has no mean of 1; expected a model with "
-                           "'cbam_normalized'")  # fmt: skip
-        self.gate = gates[-1]
+        self.gate = last_gate(task.model)
 
     def train(self, mode: bool = True) -> GuidedTask:
         super().train(mode)
@@ -73,6 +69,62 @@ class GuidedTask(nn.Module):
         if effects is not None:
             loss = loss + self.occlusion * occlusion_loss(gate, mirrored(effects, n))
         return {**result, "loss": loss, "target_probs": target_probs}
+
+
+def last_gate(model: nn.Module) -> NormalizedSpatialAttention:
+    """The last spatial gate of a network.
+
+    Raises:
+        FerError: it has no mean of 1.
+    """
+    gates = [m.spatial for m in model.modules() if isinstance(m, CBAM) and m.spatial]
+    if not gates or not isinstance(gates[-1], NormalizedSpatialAttention):
+        raise FerError(f"occlusion, mirror: the last spatial attention of {type(model).__name__} "
+                       "has no mean of 1; expected a model with 'cbam_normalized'")  # fmt: skip
+    return gates[-1]
+
+
+@torch.no_grad()
+def pooled_inputs(model: nn.Module, gate: nn.Module, x: Tensor) -> Tensor:
+    """What the gate sees of faces ``(N, C, H, W)``: mean and maximum across the channels,
+    ``(N, 2, h, w)``."""
+    seen: list[Tensor] = []
+    hook = gate.register_forward_hook(lambda module, inputs, output: seen.append(
+        torch.cat([inputs[0].mean(1, keepdim=True), inputs[0].amax(1, keepdim=True)], 1).cpu()
+    ))  # fmt: skip
+    model.eval()
+    device = next(model.parameters()).device
+    try:
+        for batch in x.split(256):
+            model(batch.to(device))
+    finally:
+        hook.remove()
+    return torch.cat(seen)
+
+
+def fit_gate(model: nn.Module, x: Tensor, effects: Tensor, occlusion: float, mirror: float) -> None:
+    """Fit the last gate alone to its two terms, in place, on the faces whose effects are known and
+    their mirror images; for a network whose other weights have just changed (``train/average.py``).
+    """
+    gate, known = last_gate(model), effects.flatten(1).isfinite().all(1)
+    faces, targets = x[known], effects[known]
+    pooled = torch.cat(
+        [pooled_inputs(model, gate, faces), pooled_inputs(model, gate, faces.flip(3))]
+    )
+    targets = torch.cat([targets, targets.flip(3)])
+    gate.train().requires_grad_(True)
+    optimizer = torch.optim.Adam(gate.parameters(), lr=GATE_LR)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, GATE_STEPS)
+    with torch.enable_grad():
+        for _ in range(GATE_STEPS):
+            attended = gate.of_pooled(pooled)
+            loss = occlusion * occlusion_loss(attended, targets)
+            loss = loss + mirror * mirror_loss(attended, len(faces))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    gate.eval()
 
 
 def with_first(values: Tensor, n: int) -> Tensor:

@@ -92,7 +92,8 @@ class Stage:
     model: a timm architecture. init: weights to start from: an earlier stage, or weights as
     ``--weights`` of eval takes them, or embedded weights of an earlier commit
     (``<arch>.<tag>@<commit>``). fresh: beginnings of the names of tensors that do not start from
-    them. teachers: networks that are asked about every image as the student gets it
+    them. start_share: how far the trained weights go back to them at the end (``train/average.py``),
+    the classifier's and fresh ones apart. teachers: networks that are asked about every image as the student gets it
     (``train/task.py``), each an earlier stage, which answers every head, or weights of one head as
     in ``init``, or a network of OpenVINO (``<name>.xml``). teacher_share: of the target that is
     theirs.
@@ -115,6 +116,7 @@ class Stage:
     model_args: dict[str, Any] = field(default_factory=dict)
     init: str = ""
     fresh: list[str] = field(default_factory=list)
+    start_share: float = 0.0
     teachers: list[str] = field(default_factory=list)
     teacher_share: float = 0.0
     occlusion: float = 0.0
@@ -148,7 +150,10 @@ class Stage:
                 f"occlusion: {self.occlusion} with mixup {self.mixup} and {len(self.teachers)} "
                 "teachers; expected no mixup, which shows two faces at once, and a teacher"
             )
-        _within(self, 0, 1, "ema")
+        _within(self, 0, 1, "ema", "start_share")
+        if self.start_share and not self.init:
+            raise RecipeError(f"start_share: {self.start_share} without init; expected weights to "
+                              "start from")  # fmt: skip
         if self.validation == 0 and (self.schedule == "plateau" or self.early_stopping):
             raise RecipeError(
                 "validation: 0 with a plateau schedule or early stopping; expected a share above 0"

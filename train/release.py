@@ -51,6 +51,9 @@ def release(run_dir: Path, architecture: str, folder: Path, how: Release) -> str
     if how.blend:
         blend_into(loaded, run_dir.parent, how.blend)
         extra["blend"] = how.blend
+    stages = extra.get("training", {}).get("recipe", {}).get("stages", [{}])
+    if stages[-1].get("occlusion"):  # then the last gate tells faces apart
+        extra["gate_neutral"] = 1.0
     extra["decision"] = {"balance": how.balance}
     Decision.of(extra, loaded.label_names)  # or an error: it needs the prior
     stored_model = copy.deepcopy(loaded.model)

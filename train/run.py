@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import fer_cbam
 from fer_cbam import data, hub, pretrained
@@ -20,9 +21,10 @@ from fer_cbam.data.protocols import Split, protocol_splits, validation_part
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train import distributed
-from train.attention import GuidedTask, measured_effects
+from train.attention import GuidedTask, fit_gate, measured_effects
+from train.average import averaged
 from train.checkpoint import CHECKPOINT_FILE, load_checkpoint
-from train.examples import Source, make_examples, with_detected
+from train.examples import Examples, Source, make_examples, with_detected
 from train.heads import classifier_rows, one_head, start_from
 from train.loop import fit
 from train.losses import head_columns
@@ -140,7 +142,7 @@ def train_stage(training: Training, number: int, done: Mapping[str, nn.Module]) 
                 for name in stage.teachers]  # fmt: skip
     train, held_out = training.positions(stage)
     identity = {
-        **dataclasses.asdict(stage),
+        **{key: value for key, value in dataclasses.asdict(stage).items() if key != "start_share"},
         "heads": [dataclasses.asdict(head) for head in recipe.heads],
         "seed": seed,
         "data": f"{source.faces.name} {training.protocol} {training.split.name}, {len(train)}",
@@ -148,26 +150,42 @@ def train_stage(training: Training, number: int, done: Mapping[str, nn.Module]) 
         "teacher_digests": [digest(teacher) for teacher in teachers],
     }
     folder = training.folder_of(stage)
-    state = load_checkpoint(folder, identity)
-    if state is not None and state["finished"]:
-        model.load_state_dict(state["kept"])
-        return model
+    start = copy.deepcopy(model.state_dict())
     examples = make_examples(source, preprocess)
-    if stage.augment.detected:
-        examples = with_detected(examples, source, train, preprocess, training.cache)
     if stage.occlusion:
         labelled = train[source.targets[0][train].sum(1) > 0]
         effects = measured_effects(teachers[0], identity["teacher_digests"][0], examples.x,
                                    labelled, training.cache)  # fmt: skip
         examples = dataclasses.replace(examples, effects=effects)
+    state = load_checkpoint(folder, identity)
+    if state is not None and state["finished"]:
+        model.load_state_dict(state["kept"])
+        return finished(model, stage, start, examples.labelled(train))
+    if stage.augment.detected:
+        examples = with_detected(examples, source, train, preprocess, training.cache)
     task = make_task(model, stage, recipe, examples.sizes, teachers)
     watched = None if held_out is None else examples.labelled(held_out)
     if distributed.rank() == 0:
         held = f", {len(watched)} to watch" if watched else ""
         print(f"{training.split.name}, {stage.name}: {stage.model} on {len(train)} images{held}",
               flush=True)  # fmt: skip
-    return fit(task, stage, examples.labelled(train), watched, folder, seed, identity,
-               training.device)  # fmt: skip
+    shown = examples.labelled(train)
+    trained = fit(task, stage, shown, watched, folder, seed, identity, training.device)
+    return finished(trained, stage, start, shown)
+
+
+def finished(
+    model: nn.Module, stage: Stage, start: Mapping[str, Tensor], shown: Examples
+) -> nn.Module:
+    """What a stage gives: the trained network, moved back towards its start where it says so, and
+    its last gate fitted to what it sees then."""
+    if not stage.start_share:
+        return model
+    own = (cast(Any, model).pretrained_cfg["classifier"], *stage.fresh)
+    averaged(model, start, stage.start_share, own, shown.x)
+    if shown.effects is not None:
+        fit_gate(model, shown.x, shown.effects, stage.occlusion, stage.mirror)
+    return model
 
 
 def make_task(

@@ -73,7 +73,10 @@ class NormalizedSpatialAttention(nn.Module):
         self.norm = nn.BatchNorm2d(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return self.of_pooled(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1))
+
+    def of_pooled(self, pooled: Tensor) -> Tensor:
+        """The gate from the mean and the maximum across the channels, ``(B, 2, H, W)``."""
         gate = torch.sigmoid(self.norm(self.conv(pooled)))
         return gate / gate.mean((2, 3), keepdim=True).clamp_min(0.05)
 

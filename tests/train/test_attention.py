@@ -17,11 +17,13 @@ from train.attention import (
     GRID,
     GuidedTask,
     blurred,
+    fit_gate,
     measured_effects,
     mirror_loss,
     mirrored,
     occlusion_effects,
     occlusion_loss,
+    pooled_inputs,
     windows,
 )
 from train.losses import Columns
@@ -131,3 +133,28 @@ def test_a_gate_without_a_mean_of_one_is_refused():
     model = timm.create_model("fer_cbam_tiny", attention=("", "", "cbam", "cbam"), **SMALL)
     with pytest.raises(FerError, match="expected a model with 'cbam_normalized'"):
         GuidedTask(SupervisedTask(model, HEAD), 1.0, 0.0)
+
+
+def test_the_gate_alone_is_fitted_to_the_effects_of_known_faces(monkeypatch):
+    """A face bright in one place, whose hiding counts: the gate comes to stand there, mirrored for
+    a mirrored face, and nothing else of the network moves."""
+    monkeypatch.setattr("train.attention.GATE_STEPS", 60)
+    model = small(2)
+    torch.manual_seed(1)
+    x, effects = torch.rand(24, 1, 48, 48) * 0.1, torch.zeros(24, 1, 6, 6)
+    for i, place in enumerate(torch.randint(0, 6, (24, 2)).tolist()):
+        row, column = place
+        x[i, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = 1
+        effects[i, 0, row, column] = 1
+    effects[20:] = torch.nan
+    others = {n: t.clone() for n, t in model.state_dict().items() if "3.attention.spatial" not in n}
+    gate = model.stages[-1].attention.spatial
+    before = occlusion_loss(gate.of_pooled(pooled_inputs(model, gate, x)), effects)
+    fit_gate(model, x, effects, 1.0, 0.1)
+    after = occlusion_loss(gate.of_pooled(pooled_inputs(model, gate, x)), effects)
+    assert after < before - 0.2
+    for name, tensor in others.items():
+        torch.testing.assert_close(model.state_dict()[name], tensor, rtol=0, atol=0)
+    # What it sees is what it is given in the network.
+    _, in_network = model.forward_gated(x[:3])
+    torch.testing.assert_close(gate.of_pooled(pooled_inputs(model, gate, x[:3])), in_network)

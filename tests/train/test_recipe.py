@@ -121,6 +121,7 @@ def test_settings_change_all_stages_one_or_the_recipe(tmp_path):
         ("model: m\nvalidation: 0.1\naugment: {shift: -1}", "shift: -1.0; expected a number in"),
         ("model: m\nvalidation: 0.1\nheads: [{labels: a, weight: -1}]", "weight: -1.0; expected"),
         ("model: m\nvalidation: 0.1\nocclusion: 1", "occlusion: 1.0 with mixup 0.0 and 0 teachers"),
+        ("model: m\nvalidation: 0.1\nstart_share: 0.5", "start_share: 0.5 without init"),
         ("model: m\nvalidation: 0.1\nmirror: -1", "mirror: -1.0; expected a number in"),
         ("model: m\nvalidation: 0.1\naugment: {turn: 90}", "turn: 90.0; expected a number in"),
         ("model: m\nvalidation: 0.1\nrelease: {labels: a, blend: {b: x}}", "expected a share for"),

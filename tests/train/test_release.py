@@ -101,3 +101,14 @@ def test_another_architecture_is_refused(run_dir, tmp_path):
 def test_prior_is_the_mean_of_labelled_rows():
     rows = torch.tensor([[1.0, 0], [0.5, 0.5], [0, 0], [1, 0]]).numpy()
     assert label_prior(rows, ("a", "b")) == {"a": 0.833333, "b": 0.166667}
+
+
+def test_a_taught_gate_is_said_to_be_one(run_dir, tmp_path):
+    path = run_dir / "config.json"
+    config = json.loads(path.read_text())
+    for occlusion, expected in ((0.0, None), (0.5, 1.0)):
+        config["training"]["recipe"] = {"stages": [{"occlusion": occlusion}]}
+        path.write_text(json.dumps(config))
+        release(run_dir, "fer_cbam_tiny", tmp_path / "out", PLAIN)
+        written = json.loads((tmp_path / "out" / "config.json").read_text())
+        assert written.get("gate_neutral") == expected
