@@ -1,9 +1,9 @@
 """Weights between those that a fine-tuning began with and those it ended with.
 
-Wortsman et al. 2022, "Robust fine-tuning of zero-shot models",
-https://arxiv.org/abs/2109.01903: half way between the two a network often does better than at either
-end, on what it was tuned for and on other data. BatchNorm's averages are not averaged but measured
-anew, for the network between has activations of its own.
+Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903:
+half way between the two a network often does better than at either end, on what it was tuned for
+and on other data. BatchNorm's averages are not averaged but measured anew, for the network between
+has activations of its own.
 """
 
 from __future__ import annotations
