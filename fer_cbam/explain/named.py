@@ -55,10 +55,7 @@ def default_explainer(backend: Backend, use: str) -> str:
         WeightsError: config.json names none that there is, or for "live" one that needs more than
             the forward pass.
     """
-    config = backend.config
-    # Weights whose attention tells faces apart say so by gate_neutral.
-    usual = GATE if use == "live" and config.get("gate_neutral") else DEFAULTS[use]
-    name = (config.get("explain") or {}).get(use, usual)
+    name = (backend.config.get("explain") or {}).get(use, DEFAULTS[use])
     known = LIVE if use == "live" else tuple(EXPLAINERS)
     if name not in known:
         raise WeightsError(f"{backend.name}: config.json: explain: {use}: {name!r}; "

@@ -167,7 +167,9 @@ def training_data(config: Mapping[str, Any]) -> list[str]:
     if not isinstance(training, Mapping):
         return []
     heads = (training.get("recipe") or {}).get("heads") or ()
-    names = [training.get("data"), *sorted(head["labels"] for head in heads)]
+    # A head with ``answers`` has no data of its own: only a teacher answers it.
+    own = sorted(head["labels"] for head in heads if not head.get("answers"))
+    names = [training.get("data"), *own]
     return list(dict.fromkeys(name for name in names if name))
 
 
@@ -235,8 +237,16 @@ def _training(config: Mapping[str, Any], learnt: Sequence[str]) -> str:
         facts.append(f"It learnt the labels of {both} at once; these weights answer with those of "
                      f"{learnt[0]}.")  # fmt: skip
     recipe = training.get("recipe") or {}
-    if training.get("teachers") or any(s.get("teachers") for s in recipe.get("stages") or ()):
-        facts.append("It also learnt from the answers of other networks.")
+    teachers = [t for stage in recipe.get("stages") or () for t in stage.get("teachers") or ()]
+    if training.get("teachers") or teachers:
+        named = f": {', '.join(f'`{name}`' for name in teachers)}" if teachers else ""
+        facts.append(f"It also learnt from the answers of other networks{named}.")
+    for name in teachers:
+        if name.endswith(".xml"):
+            facts.append(f"`{name}` is of OpenVINO's Open Model Zoo (Apache-2.0), which does not say "
+                         "what it was trained on.")  # fmt: skip
+    for head, share in (config.get("blend") or {}).items():
+        facts.append(f"The head `{head}` has a share of {share:g} in the released classifier.")
     name = f"The recipe, `{recipe['name']}`," if recipe.get("name") else "How it was trained"
     facts.append(f"{name} stands in `config.json` under `training`.")
     return "\n\n".join([*lines, " ".join(facts)])

@@ -195,7 +195,6 @@ def test_config_says_what_is_shown_first():
 
     assert default_explainer(weights({}), "still") == DEFAULTS["still"]
     assert default_explainer(weights({}), "live") == "gradcam"
-    assert default_explainer(weights({"gate_neutral": 1.0}), "live") == "spatial_attention"
     own = weights({"explain": {"live": "spatial_attention"}})
     assert default_explainer(own, "live") == "spatial_attention"
     assert default_explainer(own, "still") == DEFAULTS["still"]

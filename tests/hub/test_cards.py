@@ -107,6 +107,15 @@ def test_the_recipe_and_its_teachers(trained):
     assert "The recipe, `my_recipe`, stands in" in told and "answers of other networks" in told
 
 
+def test_a_foreign_teacher_and_its_share_are_named(trained):
+    config = pretrained.read_config(trained)
+    config["training"]["recipe"] = {"stages": [{"teachers": ["a.b@c", "zoo.xml"]}]}
+    told = cards.compose(trained, {**config, "blend": {"zoo": 0.5}}, "me/x", [])
+    assert "answers of other networks: `a.b@c`, `zoo.xml`." in told
+    assert "`zoo.xml` is of OpenVINO's Open Model Zoo" in told
+    assert "The head `zoo` has a share of 0.5 in the released classifier." in told
+
+
 def test_parameters_against_torch(trained):
     model = timm.create_model("fer_cbam_paper", num_classes=4, channels=(8, 8, 16))
     assert cards.parameters(trained) == sum(p.numel() for p in model.parameters())
@@ -117,5 +126,7 @@ def test_what_was_learnt():
     assert cards.training_data({"training": {"data": "fer2013", "recipe": {"heads": heads}}}) == [
         "fer2013", "ferplus"
     ]  # fmt: skip
+    taught = [*heads, {"labels": "retail", "answers": ["anger"]}]
+    assert "retail" not in cards.training_data({"training": {"recipe": {"heads": taught}}})
     assert cards.training_data({"training": {"data": "faces"}}) == ["faces"]
     assert cards.training_data({}) == []
