@@ -243,8 +243,8 @@ def _training(config: Mapping[str, Any], learnt: Sequence[str]) -> str:
         facts.append(f"It also learnt from the answers of other networks{named}.")
     for name in teachers:
         if name.endswith(".xml"):
-            facts.append(f"`{name}` is of OpenVINO's Open Model Zoo (Apache-2.0), which does not say "
-                         "what it was trained on.")  # fmt: skip
+            facts.append(f"`{name}` is of OpenVINO's Open Model Zoo (Apache-2.0), which does not "
+                         "say what it was trained on.")  # fmt: skip
     for head, share in (config.get("blend") or {}).items():
         facts.append(f"The head `{head}` has a share of {share:g} in the released classifier.")
     name = f"The recipe, `{recipe['name']}`," if recipe.get("name") else "How it was trained"
