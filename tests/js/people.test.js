@@ -99,6 +99,21 @@ test("one card is open, and another one on demand or when its person leaves", ()
   assert.deepEqual(open(), [true]);
 });
 
+test("one who is gone takes neither number nor room from one who is there", () => {
+  const cards = element();
+  const people = new People(cards, COLORS);
+  people.show([face(1, 0.6)], 1, null);
+  people.show([face(2, 0.6)], 1.5, null); // the same person to the eye, another to the tracker
+  assert.equal(people.numberOf(2), 2);
+  people.show([face(2, 0.6)], 2, null);
+  people.show([face(2, 0.6)], 2.4, null);
+  assert.equal(people.numberOf(2), null);
+  const open = cards.children.map((card) => !card.querySelector(".fer-now").hidden);
+  assert.deepEqual(open, [false, true]);
+  const alone = cards.children.map((card) => card.classList.contains("fer-alone"));
+  assert.deepEqual(alone, [false, true]);
+});
+
 test("what is no face has a card without bars, and a note says why", () => {
   const cards = element();
   const people = new People(cards, COLORS);

@@ -16,6 +16,7 @@ export class People {
   #people = new Map(); // track -> card, number and history
   #last = null; // seconds; when faces were shown before
   #open = null; // track of the card that is open
+  #present = new Set(); // tracks of those in view, or missed for a moment only
 
   // cards: the element they are put into. colors: label -> CSS colour, in the order of the bars.
   constructor(cards, colors) {
@@ -29,8 +30,10 @@ export class People {
     const gap = Math.max(GAP, MISSED_FRAMES * (now - (this.#last ?? now)));
     this.#last = now;
     for (const face of faces) this.#see(face, now, explained);
+    this.#present.clear();
     for (const [track, person] of this.#people) {
       const gone = now - person.seen;
+      if (gone <= gap) this.#present.add(track);
       person.card?.classList.toggle("fer-away", gone > gap);
       if (gone > Math.max(STAYS, gap)) {
         person.card?.remove();
@@ -46,7 +49,7 @@ export class People {
 
   // The number of a face; null where only one person is in view.
   numberOf(track) {
-    return this.#people.size > 1 ? (this.#people.get(track)?.number ?? null) : null;
+    return this.#present.size > 1 ? (this.#people.get(track)?.number ?? null) : null;
   }
 
   // Open the card of a person, by the track.
@@ -69,11 +72,14 @@ export class People {
 
   #arrange() {
     const shown = this.#withCards();
-    if (!shown.some(({ track }) => track === this.#open)) this.#open = shown[0]?.track ?? null;
+    const present = shown.filter(({ track }) => this.#present.has(track));
+    if (present.length && !present.some(({ track }) => track === this.#open)) {
+      this.#open = present[0].track; // of whom is gone there is nothing new
+    }
     for (const { track, card, who, pick, body, noFace } of shown) {
       const number = this.numberOf(track);
       who.textContent = number ? String(number) : "";
-      card.classList.toggle("fer-alone", !number);
+      card.classList.toggle("fer-alone", !number && this.#present.has(track));
       body.hidden = track !== this.#open || noFace;
       pick.setAttribute("aria-expanded", track === this.#open);
     }
