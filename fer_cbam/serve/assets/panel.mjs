@@ -23,7 +23,7 @@ export async function makePanel(face, number, count, shown) {
   const title = `${count > 1 ? `Face ${number + 1} of ${count}: ` : ""}${face.caption}`;
   const verdict = make("h2");
   if (count > 1) verdict.append(make("span", "fer-who", `${number + 1} of ${count}`));
-  verdict.append(make("b", "fer-verdict", face.caption));
+  verdict.append(make("b", `fer-verdict${count > 1 ? " fer-one-of" : ""}`, face.caption));
   const words = make("p");
   const sentence = make("div", "fer-words");
   sentence.setAttribute("aria-live", "polite");
