@@ -63,10 +63,21 @@ def by_name(lines: Iterator[str]) -> dict[str, str]:
     return found
 
 
-def test_requirements_are_those_of_the_app():
-    assert by_name(requirement_lines("requirements.txt")) == by_name(
-        iter({line for extra in (None, "app") for line in expanded(extra)})
+@pytest.mark.parametrize(
+    ("name", "extra"), [("requirements.txt", "app"), ("requirements-app.txt", "app-onnx")]
+)
+def test_requirements_are_those_of_the_app(name, extra):
+    assert by_name(requirement_lines(name)) == by_name(
+        iter({line for group in (None, extra) for line in expanded(group)})
     )
+
+
+def test_the_app_is_set_up_without_torch():
+    assert not {"torch", "torchvision", "timm"} & set(
+        by_name(requirement_lines("requirements-app.txt"))
+    )
+    command = "pip install -r requirements-app.txt && .venv/bin/python app.py"
+    assert command in read("README.md") and command in read("docs/quick-start.md")
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
