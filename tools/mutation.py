@@ -91,10 +91,12 @@ def modules() -> list[str]:
 
 
 def tests_of(module: str) -> str:
-    """``fer_cbam/video/clip.py`` -> ``tests/video/test_clip.py``."""
+    """``fer_cbam/video/clip.py`` -> ``tests/video/test_clip.py``, or ``tests/video/test_video.py``
+    where a folder's modules are tested as one."""
     path = Path(module)
     parts = path.parent.parts[1:] if path.parts[0] == "fer_cbam" else path.parent.parts
-    return str(Path("tests", *parts, f"test_{path.name}"))
+    own = Path("tests", *parts, f"test_{path.name}")
+    return str(own if (ROOT / own).is_file() else own.with_name(f"test_{path.parent.name}.py"))
 
 
 def measure(module: str, copy: Path, most: int, seed: int) -> Score:

@@ -39,7 +39,7 @@ name = "confidence"
 title = "Confidence: is it right as often as it says?"
 
 ANSWERS, CROSS_FITTED = "as it answers", "cross-fitted"
-VOTER = "one_voter"
+VOTER = "one voter"
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the answers, the surest first
 FITTED_KINDS, UNSEEN_KINDS = "fitted kinds", "unseen kinds"
 EACH, QUICK_EACH = 200, 20  # pictures of a kind
@@ -116,7 +116,7 @@ def _votes(subject: Subject, counts: np.ndarray) -> Iterator[Record]:
     for metric, own, one in zip(("vote_cross_entropy", "vote_jensen_shannon"), values, voter,
                                 strict=True):  # fmt: skip
         yield subject.record(metric, own, n=n)
-        yield subject.record(metric, one, weights=VOTER, n=n)
+        yield subject.record(metric, one, condition=VOTER, n=n)
 
 
 def vote_total(counts: np.ndarray, labels: Sequence[str]) -> np.ndarray:
@@ -157,14 +157,12 @@ def _faces(subject: Subject) -> Iterator[Record]:
 
 def html(records: Sequence[Record]) -> str:
     """Tables of answers, labels, votes and no faces, and a figure."""
-    weights = records[0]["weights"]
-    own = [r for r in records if r["weights"] == weights]
-    conditions = [c for c in (ANSWERS, CROSS_FITTED) if page.find(own, condition=c)]
-    parts = [_answers(own, conditions), _labels(own, conditions)]
-    if page.find(own, metric="vote_cross_entropy"):
-        parts.append(_ten_votes(records, weights))
-    parts += [_no_faces(own), page.figure(
-        _drawn(own, conditions), "Accuracy against confidence, and accuracy of the surest"
+    conditions = [c for c in (ANSWERS, CROSS_FITTED) if page.find(records, condition=c)]
+    parts = [_answers(records, conditions), _labels(records, conditions)]
+    if page.find(records, metric="vote_cross_entropy"):
+        parts.append(_ten_votes(records))
+    parts += [_no_faces(records), page.figure(
+        _drawn(records, conditions), "Accuracy against confidence, and accuracy of the surest"
     )]  # fmt: skip
     return "".join(parts)
 
@@ -204,11 +202,11 @@ def _labels(records: Sequence[Record], conditions: Sequence[str]) -> str:
     return page.table(header, rows)
 
 
-def _ten_votes(records: Sequence[Record], weights: str) -> str:
+def _ten_votes(records: Sequence[Record]) -> str:
     titles = {"vote_cross_entropy": "cross-entropy to the votes, nats",
               "vote_jensen_shannon": "Jensen-Shannon divergence, nats"}  # fmt: skip
-    rows = [[text, *(page.number(page.find(records, metric=metric, weights=who))
-                     for who in (weights, VOTER))] for metric, text in titles.items()]  # fmt: skip
+    rows = [[text, *(page.number(page.find(records, metric=metric, condition=who))
+                     for who in (None, VOTER))] for metric, text in titles.items()]  # fmt: skip
     return page.table(["ten votes of FER+", "network", "one voter, by the other votes"], rows)
 
 

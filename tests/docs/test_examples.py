@@ -48,6 +48,8 @@ def source_of(command: list[str]) -> Path | None:
         return ROOT / "fer_cbam" / "cli.py"
     if command[1] != "-m":
         return ROOT / command[1]
+    if command[2:4] in (["eval", "audit"], ["eval", "trust"]):
+        return ROOT / "eval" / {"audit": "audit.py", "trust": "trust/run.py"}[command[3]]
     path = ROOT.joinpath(*command[2].split("."))
     if not (ROOT / command[2].split(".")[0]).is_dir():
         return None

@@ -45,10 +45,11 @@ def test_all_ways_give_the_same_logits(source, model, published, tmp_path, x):
 def test_recognizer_takes_a_revision(published, files):
     published.commit(edited(files, temperature=3.0))
     by_tag = EmotionRecognizer.from_pretrained(REPO, revision="v1")
-    assert (by_tag.temperature, by_tag.name) == (1.0, f"{REPO}@v1")
-    assert EmotionRecognizer.from_pretrained(REPO).temperature == 3.0
+    assert (by_tag.decision.temperature, by_tag.name) == (1.0, f"{REPO}@v1")
+    assert EmotionRecognizer.from_pretrained(REPO).decision.temperature == 3.0
     commit = published.tags["v1"]
-    assert EmotionRecognizer.from_pretrained(REPO, revision=commit).temperature == 1.0
+    by_commit = EmotionRecognizer.from_pretrained(REPO, revision=commit)
+    assert by_commit.decision.temperature == 1.0
 
 
 def test_evaluation_reads_from_the_hub(hf_hub, token, tmp_path, monkeypatch):

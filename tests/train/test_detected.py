@@ -143,7 +143,7 @@ def test_augmentation_starts_from_the_recognisers_crop_as_often_as_asked():
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(400, 1, 8, 8, generator=generator)
     mirror = torch.tensor([[-1.0, 0, 0], [0, 1, 0]]).expand(400, 2, 3)
-    y = augment(x, Augment(detected=0.25), generator, mirror)
+    y, _ = augment(x, Augment(detected=0.25), generator, mirror)
     same = torch.isclose(y, x, atol=1e-5).flatten(1).all(1)
     turned = torch.isclose(y, x.flip(3), atol=1e-5).flatten(1).all(1)
     assert (same ^ turned).all() and 0.2 < turned.float().mean() < 0.3

@@ -64,9 +64,9 @@ def test_votes(measured):
     logits = subject.table.filter(like="logit_").to_numpy(np.float64)
     shares = subject.votes[:, [4, 1, 2]] / subject.votes[:, [4, 1, 2]].sum(1, keepdims=True)
     expected = -(shares * np.log(softmax(logits / 2.0))).sum(1).mean()
-    found = find(records, metric="vote_cross_entropy", weights="w")
+    found = find(records, metric="vote_cross_entropy", condition=None)
     assert found["value"] == pytest.approx(expected)
-    assert find(records, metric="vote_cross_entropy", weights="one_voter")["value"] > 0
+    assert find(records, metric="vote_cross_entropy", condition="one voter")["value"] > 0
 
 
 def test_what_is_no_face(measured):
