@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fer_cbam.errors import FerError
-from fer_cbam.models.cbam import CBAM, NormalizedSpatialAttention
+from fer_cbam.models.cbam import CBAM, NormalizedSpatialAttention, pooled
 from train.checkpoint import save_array
 from train.task import SupervisedTask, Teacher
 
@@ -46,11 +46,6 @@ class GuidedTask(nn.Module):
         self.task, self.occlusion, self.mirror = task, occlusion, mirror
         self.model, self.heads = task.model, task.heads
         self.gate = last_gate(task.model)
-
-    def train(self, mode: bool = True) -> GuidedTask:
-        super().train(mode)
-        self.task.train(mode)
-        return self
 
     def forward(
         self, x: Tensor, target_probs: Tensor, effects: Tensor | None = None
@@ -90,7 +85,7 @@ def pooled_inputs(model: nn.Module, gate: nn.Module, x: Tensor) -> Tensor:
     ``(N, 2, h, w)``."""
     seen: list[Tensor] = []
     hook = gate.register_forward_hook(lambda module, inputs, output: seen.append(
-        torch.cat([inputs[0].mean(1, keepdim=True), inputs[0].amax(1, keepdim=True)], 1).cpu()
+        pooled(inputs[0]).cpu()
     ))  # fmt: skip
     model.eval()
     device = next(model.parameters()).device
@@ -108,16 +103,14 @@ def fit_gate(model: nn.Module, x: Tensor, effects: Tensor, occlusion: float, mir
     """
     gate, known = last_gate(model), effects.flatten(1).isfinite().all(1)
     faces, targets = x[known], effects[known]
-    pooled = torch.cat(
-        [pooled_inputs(model, gate, faces), pooled_inputs(model, gate, faces.flip(3))]
-    )
+    seen = torch.cat([pooled_inputs(model, gate, faces), pooled_inputs(model, gate, faces.flip(3))])
     targets = torch.cat([targets, targets.flip(3)])
     gate.train().requires_grad_(True)
     optimizer = torch.optim.Adam(gate.parameters(), lr=GATE_LR)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, GATE_STEPS)
     with torch.enable_grad():
         for _ in range(GATE_STEPS):
-            attended = gate.of_pooled(pooled)
+            attended = gate.of_pooled(seen)
             loss = occlusion * occlusion_loss(attended, targets)
             loss = loss + mirror * mirror_loss(attended, len(faces))
             optimizer.zero_grad()

@@ -8,8 +8,8 @@ import torch
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether it multiplies matrices in bfloat16. AVX-512's own instructions for it do not pay: the
-    networks here train a third slower with them than in float32."""
+    """Whether it multiplies matrices in bfloat16. AVX-512's own instructions for it do not pay:
+    with them these networks train more slowly than in float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if platform.machine() in ("x86_64", "AMD64"):

@@ -43,6 +43,11 @@ class ChannelAttention(nn.Module):
         return torch.sigmoid(average + maximum)
 
 
+def pooled(x: Tensor) -> Tensor:
+    """Mean and maximum across the channels: ``(B, C, H, W)`` -> ``(B, 2, H, W)``."""
+    return torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+
+
 class SpatialAttention(nn.Module):
     """Spatial gate: ``(B, C, H, W)`` -> weights ``(B, 1, H, W)`` in (0, 1).
 
@@ -54,8 +59,7 @@ class SpatialAttention(nn.Module):
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
-        return torch.sigmoid(self.conv(pooled))
+        return torch.sigmoid(self.conv(pooled(x)))
 
 
 class NormalizedSpatialAttention(nn.Module):
@@ -73,11 +77,11 @@ class NormalizedSpatialAttention(nn.Module):
         self.norm = nn.BatchNorm2d(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.of_pooled(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1))
+        return self.of_pooled(pooled(x))
 
-    def of_pooled(self, pooled: Tensor) -> Tensor:
-        """The gate from the mean and the maximum across the channels, ``(B, 2, H, W)``."""
-        gate = torch.sigmoid(self.norm(self.conv(pooled)))
+    def of_pooled(self, x: Tensor) -> Tensor:
+        """The same from the pooled channels, ``(B, 2, H, W)``."""
+        gate = torch.sigmoid(self.norm(self.conv(x)))
         return gate / gate.mean((2, 3), keepdim=True).clamp_min(0.05)
 
 
