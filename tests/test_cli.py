@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from fer_cbam import cli, hub
+from fer_cbam.commands import predict
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.labels import LABEL_SETS
 from fer_cbam.recognizer import EmotionRecognizer
@@ -109,7 +110,7 @@ def test_a_prior_changes_what_is_probable(weights, capsys):
 ])  # fmt: skip
 def test_what_is_said_comes_first(said, text):
     probs = {"anger": 0.1, "fear": 0.3, "happiness": 0.6}
-    assert cli.answer_in_words(Prediction(probs=probs, **said)) == text
+    assert predict.answer_in_words(Prediction(probs=probs, **said)) == text
 
 
 def test_one_bad_photo_and_the_others_are_still_answered(weights, tmp_path, capsys):

@@ -38,7 +38,7 @@ LAYER = {unit: int(height) for height, (unit, *_) in ROWS}
 HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"environment", "errors", "types", "labels", "preprocess", "pretrained", "images",
-              "side_data", "data", "detect", "render", "cli", "registration", "onnx_session",
+              "side_data", "data", "detect", "render", "cli", "commands", "registration", "onnx_session",
               "decide", "prior", "hub", "recognizer", "video", "words", "serve", "deploy",
               "saliency", "backends", "backends.base", "backends.batched", "backends.names",
               "backends.onnx", "backends.open", "explain", "explain.base",

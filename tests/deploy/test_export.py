@@ -10,6 +10,7 @@ import pytest
 from fer_cbam import EmotionRecognizer, cli, hub, pretrained
 from fer_cbam.backends.onnx import OnnxBackend
 from fer_cbam.backends.torch import TorchBackend
+from fer_cbam.commands import export as export_command
 from fer_cbam.data import Dataset
 from fer_cbam.deploy import export as module
 from fer_cbam.deploy.export import export
@@ -84,7 +85,7 @@ def test_int8_that_loses_too_much_is_removed(folder, dataset, tmp_path, monkeypa
     assert not exported.int8 and len(exported.variants) == 3
     assert not (tmp_path / pretrained.INT8_FILE).exists()
     assert "int8" not in pretrained.read_config(tmp_path)["export"]
-    assert "removed: more than half a point" in cli.export_table(exported)
+    assert "removed: more than half a point" in export_command.export_table(exported)
 
 
 def test_a_folder_of_weights_is_not_overwritten(folder):

@@ -45,7 +45,7 @@ def commands(page: Path) -> list[list[str]]:
 def source_of(command: list[str]) -> Path | None:
     """The file that reads a command's options; None for modules of others."""
     if command[0] == "fer-cbam":
-        return ROOT / "fer_cbam" / "cli.py"
+        return ROOT / "fer_cbam" / "commands" / f"{command[1]}.py"
     if command[1] != "-m":
         return ROOT / command[1]
     if command[2:4] in (["eval", "audit"], ["eval", "trust"]):

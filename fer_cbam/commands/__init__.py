@@ -1,0 +1,8 @@
+"""The sub-commands of ``fer-cbam``: one a file, each with ``add_to`` (its arguments) and ``run``.
+
+What a command needs is imported in its ``run``, so that ``--help`` and wrong arguments stay quick.
+"""
+
+from fer_cbam.commands import export, predict, pull, push
+
+COMMANDS = (predict, export, push, pull)
