@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from fer_cbam.words.phrases import phrase
+
 
 class Actions(NamedTuple):
     """words: what is seen. units: the action units. regions: where."""
@@ -38,4 +40,4 @@ def actions_in_words(label: str, region: str) -> str:
     """`` (lip corners pulled up, cheeks raised)`` where FACS ties the region to the emotion, else
     nothing."""
     known = FACS.get(label)
-    return f" ({known.words})" if known and region in known.regions else ""
+    return phrase("actions", words=known.words) if known and region in known.regions else ""

@@ -11,19 +11,7 @@ from fer_cbam.explain.parts import PartLosses
 from fer_cbam.render import percent
 from fer_cbam.types import Prediction
 from fer_cbam.words.facs import actions_in_words
-
-NO_FACE = (
-    "No face found. Faces in profile, covered, very dark or smaller than about 24 pixels are "
-    "often missed."
-)
-NOT_A_FACE = "This does not look like a face to the model, so it gives no answer."
-CAUTIONS = {
-    "small": "This face is small in the picture: fewer pixels than the model reads.",
-    "dark": "This face is very dark; with more light on it the answer may be another.",
-    "side": "This face is seen from the side; the model has learned faces seen from the front.",
-}
-PLURAL = {"brows", "eyes", "cheeks", "surroundings"}
-NAMES = {"surroundings": "surroundings of the face"}
+from fer_cbam.words.phrases import PLURAL, REGION_NAMES, SURE, phrase
 
 
 def explanation(prediction: Prediction, label: str, losses: PartLosses | None) -> str:
@@ -36,35 +24,34 @@ def explanation(prediction: Prediction, label: str, losses: PartLosses | None) -
     costs most with both fills, and enough with each.
     """
     if prediction.no_face:
-        return NOT_A_FACE
+        return phrase("not_a_face")
     chance = prediction.probs[label]
     region = None if losses is None else losses.decisive
     if losses is None or region is None:
-        found = f"no single region of the face decides for {label}"
+        found = phrase("no_region", label=label)
     else:
-        name, them = NAMES.get(region, region), "them" if region in PLURAL else "it"
-        left = percent(max(0.0, chance - losses.least(region)))
-        found = (
-            f"the strongest evidence for {label} is in the {name}"
-            f"{actions_in_words(label, region)}: "
-            f"with {them} hidden, it falls from {percent(chance)} to {left} or less"
-        )
+        found = phrase(
+            "region", label=label, region=REGION_NAMES.get(region, region),
+            actions=actions_in_words(label, region), them="them" if region in PLURAL else "it",
+            chance=percent(chance), left=percent(max(0.0, chance - losses.least(region))),
+        )  # fmt: skip
+    found = _capital(found)
     if label != prediction.label:
-        where = "" if region else f" ({percent(chance)})"
-        return f"{_capital(found)}{where}; the model's answer is {prediction.label}."
-    return f"{_capital(found)}; {confidence_in_words(prediction)}{second_choice(prediction)}."
+        where = "" if region else phrase("chance", chance=percent(chance))
+        return phrase("other", found=found, chance=where, label=prediction.label)
+    confidence, second = confidence_in_words(prediction), second_choice(prediction)
+    return phrase("own", found=found, confidence=confidence, second=second)
 
 
 def confidence_in_words(prediction: Prediction) -> str:
     """``the model is very sure (97 %)``; words for the probability, which is not the chance of
     being right."""
-    chance = percent(prediction.confidence)
-    if prediction.uncertain:
-        return f"that is a guess, as the model is uncertain ({chance})"
-    for least, words in ((0.9, "very sure"), (0.7, "fairly sure"), (0.5, "not very sure")):
-        if prediction.confidence >= least:
-            return f"the model is {words} ({chance})"
-    return f"the model is torn ({chance})"
+    kind = "guess" if prediction.uncertain else _how_sure(prediction.confidence)
+    return phrase(kind, chance=percent(prediction.confidence))
+
+
+def _how_sure(confidence: float) -> str:
+    return next((kind for least, kind in SURE if confidence >= least), "torn")
 
 
 def second_choice(prediction: Prediction) -> str:
@@ -74,14 +61,13 @@ def second_choice(prediction: Prediction) -> str:
     if not others:
         return ""
     share, name = others[0]
-    if -share > prediction.confidence:
-        return f" and holds {name} more probable ({percent(-share)})"
-    return f" and would have said {name} second ({percent(-share)})"
+    kind = "more_probable" if -share > prediction.confidence else "second"
+    return phrase(kind, label=name, chance=percent(-share))
 
 
 def caution_sentences(kinds: Sequence[str]) -> list[str]:
     """A sentence for each of :func:`fer_cbam.words.cautions.cautions`."""
-    return [CAUTIONS[kind] for kind in kinds]
+    return [phrase(kind) for kind in kinds]
 
 
 def live_message(count: int, kinds: Sequence[str], uncertain: bool) -> str:
@@ -90,28 +76,21 @@ def live_message(count: int, kinds: Sequence[str], uncertain: bool) -> str:
     kinds: cautions of the largest face. uncertain: of the largest face's prediction.
     """
     if count == 0:
-        return "No face in view. Look towards the camera, with light on your face."
-    hints = {
-        "small": "Come closer: the face is small.",
-        "dark": "More light: the face is very dark.",
-        "side": "Seen from the side: turn towards the camera.",
-    }
-    parts = [] if count == 1 else [f"{count} faces in view."]
-    parts += [hints[kind] for kind in kinds[:1]]
+        return phrase("live_none")
+    parts = [] if count == 1 else [phrase("live_several", count=count)]
+    parts += [phrase(f"live_{kind}") for kind in kinds[:1]]
     if uncertain and not kinds:
-        parts.append("The model is uncertain: no expression stands out.")
+        parts.append(phrase("live_uncertain"))
     return " ".join(parts)
 
 
 def photo_message(found: int, shown: int) -> str:
     """What was found, in a sentence."""
     if found == 0:
-        return NO_FACE
+        return phrase("found_none")
     if found > shown:
-        return f"{found} faces found, too many to explain each: here are the {shown} largest."
-    if found == 1:
-        return "One face found. Pick an emotion to see the evidence for it."
-    return f"{found} faces found. Pick a face, then an emotion to see the evidence for it."
+        return phrase("found_many", found=found, shown=shown)
+    return phrase("found_one" if found == 1 else "found_several", found=found)
 
 
 def _capital(text: str) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fer_cbam.render import percent
 from fer_cbam.types import Prediction
-
-NOT_A_FACE = "This does not look like a face to the network, so no expression is named."
+from fer_cbam.words.phrases import phrase
 
 
 def verdict_note(prediction: Prediction) -> str:
@@ -14,11 +13,9 @@ def verdict_note(prediction: Prediction) -> str:
     Labels that are rare or said too seldom are lifted, see :mod:`fer_cbam.decide`.
     """
     if prediction.no_face:
-        return NOT_A_FACE
+        return phrase("unnamed")
     most = max(prediction.probs, key=prediction.probs.__getitem__)
     if prediction.probs[most] <= prediction.confidence:
         return ""
-    return (
-        f"{most.capitalize()} is more probable ({percent(prediction.probs[most])}). These weights "
-        f"give {prediction.label} a lead over it."
-    )
+    chance = percent(prediction.probs[most])
+    return phrase("lifted", most=most.capitalize(), chance=chance, label=prediction.label)

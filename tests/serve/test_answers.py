@@ -20,7 +20,7 @@ from fer_cbam.serve.data_urls import jpeg_url, to_data_url
 from fer_cbam.serve.server import ASSETS
 from fer_cbam.types import Face
 from fer_cbam.video import tracks
-from fer_cbam.words import sentences
+from fer_cbam.words.phrases import phrase
 from fer_cbam.words.regions import regions_of
 
 PHOTO = ASSETS / "astronaut.jpg"
@@ -231,7 +231,7 @@ def test_the_numbers_of_a_photo_are_those_of_the_recogniser(recognizer):
 def test_a_photo_without_a_face(recognizer):
     grey = jpeg_url(np.full((200, 300, 3), 128, np.uint8))
     answer = answers.answer_photo(recognizer, {"image": grey})
-    assert answer["failed"] is False and answer["message"] == sentences.NO_FACE
+    assert answer["failed"] is False and answer["message"] == phrase("found_none")
     assert answer["faces"] == answer["numbers"]["faces"] == []
     assert pixels(answer["photo"]).shape == (200, 300, 3)
 

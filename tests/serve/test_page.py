@@ -13,7 +13,7 @@ from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.serve import page
 from fer_cbam.serve.photo import ExplainedFace
 from fer_cbam.types import Face, Prediction, Recognition, Saliency
-from fer_cbam.words.verdicts import NOT_A_FACE
+from fer_cbam.words.phrases import phrase
 from tests.serve.test_data_urls import pixels
 
 PROBS = {"anger": 0.004, "fear": 0.246, "happiness": 0.75}
@@ -49,7 +49,7 @@ def test_a_tag_has_words_and_colours():
     found = recognition()
     none = page.face_tag(replace(found, prediction=replace(found.prediction, no_face=True)))
     assert (none["caption"], none["color"]) == ("no face", "rgb(255, 255, 255)")
-    assert none["ground"] == "rgb(255, 255, 255)" and none["note"] == NOT_A_FACE
+    assert none["ground"] == "rgb(255, 255, 255)" and none["note"] == phrase("unnamed")
 
 
 def test_colours_keep_the_order_of_the_labels():

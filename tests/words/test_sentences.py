@@ -7,6 +7,7 @@ import pytest
 from fer_cbam.explain.parts import PartLosses
 from fer_cbam.types import Prediction
 from fer_cbam.words import sentences
+from fer_cbam.words.phrases import phrase
 from fer_cbam.words.regions import REGIONS
 
 
@@ -95,7 +96,7 @@ def test_a_rare_label_that_is_said_although_another_is_more_probable():
 def test_what_is_no_face_has_no_explanation():
     refused = Prediction("fear", 0.9, {"anger": 0.1, "fear": 0.9}, no_face=True)
     for label in ("fear", "anger"):
-        assert sentences.explanation(refused, label, losses()) == sentences.NOT_A_FACE
+        assert sentences.explanation(refused, label, losses()) == phrase("not_a_face")
 
 
 def test_a_model_of_one_class_has_no_second_choice():
@@ -125,7 +126,7 @@ def test_every_caution_has_a_sentence():
 
 
 def test_photo_messages():
-    assert sentences.photo_message(0, 0) == sentences.NO_FACE
+    assert sentences.photo_message(0, 0) == phrase("found_none")
     assert sentences.photo_message(1, 1).startswith("One face found.")
     assert sentences.photo_message(3, 3).startswith("3 faces found. Pick a face")
     assert "50 faces found, too many" in sentences.photo_message(50, 12)

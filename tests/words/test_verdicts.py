@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from fer_cbam.types import Prediction
-from fer_cbam.words.verdicts import NOT_A_FACE, verdict_note
+from fer_cbam.words.phrases import phrase
+from fer_cbam.words.verdicts import verdict_note
 
 PROBS = {"fear": 0.4, "neutral": 0.5, "anger": 0.1}
 
@@ -18,4 +19,4 @@ def test_nothing_is_said_of_the_most_probable_or_one_as_probable():
 
 
 def test_what_is_no_face_is_said_to_be_none():
-    assert verdict_note(Prediction("fear", 0.4, PROBS, no_face=True)) == NOT_A_FACE
+    assert verdict_note(Prediction("fear", 0.4, PROBS, no_face=True)) == phrase("unnamed")
