@@ -38,12 +38,12 @@ LAYER = {unit: int(height) for height, (unit, *_) in ROWS}
 HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas"}
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"environment", "errors", "types", "labels", "preprocess", "pretrained", "images",
-              "side_data", "data", "detect", "render", "cli", "commands", "registration", "onnx_session",
-              "decide", "prior", "hub", "recognizer", "video", "words", "serve", "deploy",
-              "saliency", "backends", "backends.base", "backends.batched", "backends.names",
-              "backends.onnx", "backends.open", "explain", "explain.base",
-              "explain.class_gradcam", "explain.gate", "explain.hide", "explain.named",
-              "explain.occlusion", "explain.parts"}  # fmt: skip
+              "side_data", "data", "detect", "render", "cli", "commands", "registration",
+              "onnx_session", "decide", "prior", "hub", "recognizer", "video", "words", "serve",
+              "deploy", "saliency", "backends", "backends.base", "backends.batched",
+              "backends.known_graphs", "backends.names", "backends.onnx", "backends.open",
+              "explain", "explain.base", "explain.class_gradcam", "explain.gate", "explain.hide",
+              "explain.named", "explain.occlusion", "explain.parts"}  # fmt: skip
 
 
 def torch_free(name: str) -> bool:
@@ -343,6 +343,32 @@ def test_recognition_without_torch_is_that_of_torch(tmp_path):
     (expected,) = EmotionRecognizer.from_pretrained(backend="torch")(photo, explain=True)
     assert result["probs"] == pytest.approx(dict(expected.prediction.probs), abs=1e-5)
     np.testing.assert_allclose(result["cam"], expected.saliencies[0].values, atol=1e-3)
+
+
+OPEN_WITHOUT_TORCH = """
+    import json, os, sys
+    from fer_cbam import EmotionRecognizer
+    (found,) = EmotionRecognizer.from_pretrained(os.environ["WEIGHTS"])(os.environ["PHOTO"])
+    print(json.dumps({"probs": found.prediction.probs, "torch": "torch" in sys.modules}))
+"""
+
+
+def test_a_folder_of_any_labels_opens_without_torch(tmp_path):
+    import timm
+
+    from fer_cbam import EmotionRecognizer, hub
+
+    labels = ("bored", "engaged", "in pain", "puzzled", "happiness")
+    photo = ROOT / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
+    model = timm.create_model("fer_cbam_tiny.ferplus", pretrained=True, num_classes=len(labels))
+    landmarks = EmotionRecognizer.from_pretrained("fer_cbam_tiny.ferplus").preprocess.landmarks
+    folder = hub.save_model(model, tmp_path / "own", labels, {"landmarks": landmarks})
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    code = WITHOUT_TORCH + OPEN_WITHOUT_TORCH
+    result = python(code, tmp_path, WEIGHTS=str(folder), PHOTO=str(photo))
+    (expected,) = EmotionRecognizer.from_pretrained(folder, backend="torch")(photo)
+    assert tuple(result["probs"]) == labels and result["torch"] is False
+    assert result["probs"] == pytest.approx(dict(expected.prediction.probs), abs=1e-5)
 
 
 def test_public_names_are_where_the_table_says():

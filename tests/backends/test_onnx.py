@@ -126,14 +126,14 @@ def test_what_does_not_fit_is_refused(folder, tmp_path):
     refused(copy, "model.onnx: damaged, or not for these weights")
     graph.write_bytes(b"")
     refused(copy, "model.onnx: damaged, or not for these weights")
-    graph.unlink()
-    refused(copy, "model.onnx: no such file; expected a folder made by 'fer-cbam export")
     graph.write_bytes(whole)
     weights = copy / pretrained.WEIGHTS_FILE
     weights.write_bytes(weights.read_bytes()[:5000])
     refused(copy, "model.safetensors: damaged or no safetensors file")
     weights.unlink()
     refused(copy, "model.onnx: damaged, or not for these weights")  # it holds no weights itself
+    graph.unlink()
+    refused(copy, "model.onnx: no such file; expected a folder made by 'fer-cbam export")
 
 
 def test_a_graph_of_other_options_is_refused(folder, tmp_path):
