@@ -42,6 +42,7 @@ ANSWERS, CROSS_FITTED = "as it answers", "cross-fitted"
 VOTER = "one voter"
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the answers, the surest first
 FITTED_KINDS, UNSEEN_KINDS = "fitted kinds", "unseen kinds"
+_OF_NO_FACE = ("faces_lost", "answered")
 EACH, QUICK_EACH = 200, 20  # pictures of a kind
 
 
@@ -86,10 +87,24 @@ def numbers(side: Scored) -> dict[str, float]:
     }
 
 
+def of_each_face(side: Scored) -> dict[str, np.ndarray]:
+    """Those of `numbers` that are means over faces: ``(N,)`` each."""
+    own = side.probs[np.arange(len(side.targets)), side.targets]
+    onehot = np.arange(side.probs.shape[1]) == side.targets[:, None]
+    eps = np.finfo(np.float64).eps
+    return {
+        "accuracy": side.correct.astype(float),
+        "brier": ((side.probs - onehot) ** 2).sum(1),
+        "log_loss": -np.log(np.clip(own, eps, 1 - eps)),
+    }
+
+
 def _records(subject: Subject, side: Scored, condition: str) -> Iterator[Record]:
     n = len(side.preds)
     for metric, value in numbers(side).items():
         yield subject.record(metric, value, condition=condition, n=n)
+    for metric, values in of_each_face(side).items():
+        subject.keep(subject.table, metric, values, condition=condition)
     mean, high = m.perfect_ece(side.confidence, seed=subject.seed)
     yield subject.record("perfect_ece", mean, high=high, condition=condition, n=n)
     gaps, said = m.said_gaps(side.preds, side.confidence, side.correct, len(side.label_names))
@@ -153,6 +168,13 @@ def _faces(subject: Subject) -> Iterator[Record]:
         n = each * len(parts)
         yield subject.record("answered", shares[0], condition=condition, n=n)
         yield subject.record("answered_by_energy", shares[1], condition=condition, n=n)
+
+
+def compared(record: Record) -> bool:
+    """Whether a comparison of two weights shows this record."""
+    shown = record["metric"] not in ("bin_accuracy", "perfect_ece")
+    own = record.get("condition") in (ANSWERS, CROSS_FITTED) and record.get("group") is None
+    return shown and (own or record["metric"] in _OF_NO_FACE or "vote" in record["metric"])
 
 
 def html(records: Sequence[Record]) -> str:

@@ -103,6 +103,11 @@ def _face(crop: np.ndarray, detector: FaceDetector) -> Face | None:
     return max(detector.detect(bordered(crop)), key=lambda face: face.size, default=None)
 
 
+def compared(record: Record) -> bool:
+    """Whether a comparison of two weights shows this record."""
+    return record["metric"].startswith("gap_")
+
+
 def html(records: Sequence[Record]) -> str:
     """A table for each column, and what holds of it."""
     if not records:

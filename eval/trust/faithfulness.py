@@ -42,6 +42,7 @@ QUICK_STEPS = {"pixel": 4}
 UNUSED = ("noise", "road")  # by no explainer of ours: methods are ranked by these
 MOST_MILLISECONDS = 50  # of a map for a photo
 AT_ONCE = 10  # faces
+GAUSSIAN = "over Gaussian"
 METRICS = ("abpc", "aopc", "deletion_auc", "insertion_auc")
 
 
@@ -124,6 +125,8 @@ def summary(subject: Subject, rows: pd.DataFrame, scores: Scores) -> Iterator[Re
     low, high = bootstrap(rows, lambda _, w: means(values, w))
     for (where, v), lower, upper in zip(columns, low, high, strict=True):
         fields = {k: f for k, f in where.items() if k != "metric"}
+        if fields["option"] == "unused fills":
+            subject.keep(rows, where["metric"], v, **fields)
         yield subject.record(where["metric"], v.mean(), low=lower, high=upper, n=len(v), **fields)
 
 
@@ -146,11 +149,19 @@ def means(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     return mean
 
 
+def compared(record: Record) -> bool:
+    """Whether a comparison of two weights shows this record."""
+    return record["metric"] == "milliseconds" or (
+        record["metric"] in ("abpc", "abpc_gain") and record.get("option") == "unused fills"
+        and record.get("group", GAUSSIAN) == GAUSSIAN
+    )  # fmt: skip
+
+
 def html(records: Sequence[Record]) -> str:
     overall = [r for r in records if r["metric"] == "abpc" and r["option"] == "unused fills"]
     overall.sort(key=lambda r: -r["value"])
     costs = {r["condition"]: r for r in records if r["metric"] == "milliseconds"}
-    rows = [[r["condition"], number(r), number(_gain(records, r, "over Gaussian"), "+.3f"),
+    rows = [[r["condition"], number(r), number(_gain(records, r, GAUSSIAN), "+.3f"),
              number(_gain(records, r, None), "+.3f"), number(costs.get(r["condition"]), ".1f")]
             for r in overall]  # fmt: skip
     text = paragraph(

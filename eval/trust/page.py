@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from eval.figures import RC
 from eval.records import Record
-from eval.trust.section import Section
 
+DASH = "\u2013"
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0; font-size: 0.9rem; display: block;
@@ -27,13 +27,14 @@ pre { overflow-x: auto; background: #f4f4f4; padding: 0.7rem }
 
 
 def page(
-    title: str, provenance: Mapping[str, Any], sections: Sequence[tuple[Section, Sequence[Record]]]
+    title: str, provenance: Mapping[str, Any], sections: Sequence[tuple[str, str, str]]
 ) -> str:
-    """The whole page. provenance: see :func:`eval.records.provenance`."""
-    links = "".join(f'<li><a href="#{s.name}">{escape(s.title)}</a></li>' for s, _ in sections)
+    """The whole page. provenance: see :func:`eval.records.provenance`. sections: of each its name,
+    its title and its HTML."""
+    links = "".join(f'<li><a href="#{name}">{escape(head)}</a></li>' for name, head, _ in sections)
     parts = [
-        f'<section id="{s.name}"><h2>{escape(s.title)}</h2>\n{s.html(records)}</section>'
-        for s, records in sections
+        f'<section id="{name}"><h2>{escape(head)}</h2>\n{html}</section>'
+        for name, head, html in sections
     ]
     made = f"{provenance['command']}\n{provenance['date']}, " + ", ".join(
         f"{name} {version}" for name, version in provenance["versions"].items()
@@ -73,7 +74,7 @@ def figure(drawn: Figure, alt: str) -> str:
 def number(record: Record | None, spec: str = ".3f") -> str:
     """``0.123 (0.100 to 0.140)``; a dash where there is no value."""
     if record is None or record.get("value") is None:
-        return "\u2013"
+        return DASH
     shown = format(record["value"], spec)
     if record.get("low") is None:
         return shown

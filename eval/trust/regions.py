@@ -125,6 +125,7 @@ def sentence_records(
         if among.any():
             column = values[among][:, None]
             low, high = bootstrap(rows[among], partial(_mean_of, column))
+            subject.keep(rows[among], metric, values[among])
             records.append(subject.record(metric, column.mean(), low=low[0], high=high[0],
                                           n=int(among.sum())))  # fmt: skip
     return records
@@ -210,6 +211,11 @@ def shapley(worths: np.ndarray) -> np.ndarray:
         gain = worths[without | (1 << r)] - worths[without]
         values[r] = weights[sizes[without]] @ gain
     return values
+
+
+def compared(record: Record) -> bool:
+    """Whether a comparison of two weights shows this record."""
+    return record["metric"] not in ("facs_area", "faces_found")
 
 
 def html(records: Sequence[Record]) -> str:

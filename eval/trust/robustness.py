@@ -138,6 +138,9 @@ def _records(
     })  # fmt: skip
     values = _summary(run, None)
     low, high = bootstrap(table, lambda _, counts: _summary(run, counts))
+    if not prefix:
+        for corruption, hits in run.hits().items():
+            subject.keep(table, "corruption_error", 1 - hits.mean(0), condition=corruption)
     names = [(c, metric) for c in (*run.spoilt, ALL)
              for metric in ("relative_accuracy", "corruption_error")]  # fmt: skip
     for (condition, metric), *ends in zip(names, values, low, high, strict=True):
@@ -166,6 +169,13 @@ def _summary(run: Run, weights: np.ndarray | None) -> np.ndarray:
     values.append(scores.mean_over(scores.relative_accuracy, hits, run.clean.hits, weights))
     values.append(scores.mean_over(scores.corruption_error, hits, weights))
     return np.stack(values, axis=-1)
+
+
+def compared(record: Record) -> bool:
+    """Whether a comparison of two weights shows this record."""
+    if record["metric"] in ("accuracy", "confidence", "ece"):
+        return record["condition"] in (CLEAN, *levels())
+    return record["metric"] in ("relative_accuracy", "corruption_error", "mce")
 
 
 def html(records: Sequence[Record]) -> str:

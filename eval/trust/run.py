@@ -4,8 +4,9 @@
         --votes fer2013new.csv --protocol public --out reports/trust/fer_cbam_base.ferplus
 
 The records of each section are written when it is done (``sections/<name>.records``), and read from
-there by a later run of the same weights, faces and options: one that was stopped goes on where it
-was, and ends with the same report.
+there by a later run of the same weights, faces, options and code: one that was stopped goes on
+where it was, and ends with the same report. ``python -m eval trust compare`` sets two reports side
+by side, see :mod:`eval.trust.compare`.
 """
 
 from __future__ import annotations
@@ -24,20 +25,24 @@ from tqdm import tqdm
 
 import fer_cbam
 from eval.records import Record, dumps, provenance, write_report
+from eval.trust import compare
 from eval.trust.page import page
 from eval.trust.section import Section, Subject
 from eval.trust.sections import SECTIONS
+from eval.trust.sources import digest
+from eval.trust.store import PAGE_FILE, PARTS, REPORT_FILE, write_whole
 from eval.trust.subject import open_subject
 from fer_cbam.backends.base import BACKENDS
 from fer_cbam.data.protocols import PROTOCOLS
 from fer_cbam.errors import FerError
 
 STUDY = "trust"
-REPORT_FILE, PAGE_FILE, PARTS = "trust.json", "trust.html", "sections"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["compare"]:
+        return compare.main(arguments[1:])
     args = parse_arguments(arguments)
     sections = [s for s in SECTIONS if not args.only or s.name in args.only]
     try:
@@ -73,7 +78,6 @@ def report(
 ) -> list[Record]:
     """Measure what is not measured yet, and write the report of all of it."""
     key = fingerprint(subject)
-    (out / PARTS).mkdir(parents=True, exist_ok=True)
     found = []
     for section in (bar := tqdm(sections, desc="trust", disable=None)):
         bar.set_postfix_str(section.name)
@@ -82,19 +86,24 @@ def report(
     records = [record for _, part_records in found for record in part_records]
     write_report(out / REPORT_FILE, STUDY, made, records, weights_sha256=key["weights_sha256"])
     title = f"{subject.weights} on {subject.data} ({subject.protocol}), {len(subject.table)} faces"
-    write_whole(out / PAGE_FILE, page(title, made, found))
+    parts = [(section.name, section.title, section.html(own)) for section, own in found]
+    write_whole(out / PAGE_FILE, page(title, made, parts))
     return records
 
 
 def part(section: Section, subject: Subject, path: Path, key: dict[str, Any]) -> list[Record]:
-    """The records of a section: those of an earlier run with the same key, else measured."""
+    """The records of a section: those of an earlier run with the same key and of the same code,
+    else measured."""
+    key = {**key, "code": digest(getattr(section, "__name__", section.name))}
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
         if known["key"] == key:
             return list(known["records"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none, or one that another program left: measured anew
-    write_whole(path, dumps({"key": key, "records": section.measure(subject)}))
+    subject.kept.clear()
+    records = section.measure(subject)
+    write_whole(path, dumps({"key": key, "records": records, "faces": subject.kept}))
     return list(json.loads(path.read_text(encoding="utf-8"))["records"])
 
 
@@ -107,7 +116,7 @@ def fingerprint(subject: Subject) -> dict[str, Any]:
         "weights": subject.weights,
         "weights_sha256": hashlib.sha256(weights_file).hexdigest(),
         "backend": type(subject.backend).__name__,
-        "decision": zlib.crc32(repr(subject.decision).encode()),
+        "config": zlib.crc32(json.dumps(subject.backend.config, sort_keys=True).encode()),
         "data": subject.data,
         "protocol": subject.protocol,
         "faces": len(subject.samples),
@@ -117,13 +126,6 @@ def fingerprint(subject: Subject) -> dict[str, Any]:
         "quick": subject.quick,
         "seed": subject.seed,
     }
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
 
 
 if __name__ == "__main__":

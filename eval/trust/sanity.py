@@ -57,6 +57,8 @@ def measure(subject: Subject) -> list[Record]:
         columns += [(method, test, rho) for test, rho in _tests(subject, method, x, order)]
     values = np.stack([rho for *_, rho in columns], 1)
     low, high = bootstrap(rows, lambda _, w: means(values, w))
+    for method, test, rho in columns:
+        subject.keep(rows, "rank_correlation", rho, condition=method, option=test)
     records = [
         subject.record("rank_correlation", rho.mean(), low=a, high=b, n=len(rho), condition=method,
                        option=test)
@@ -134,6 +136,11 @@ def gates(subject: Subject) -> Iterator[Record]:
                 hook.remove()
             yield subject.record("answers_changed", changed.mean(), condition=change, option=which,
                                  n=len(x))  # fmt: skip
+
+
+def compared(record: Record) -> bool:
+    """Whether a comparison of two weights shows this record."""
+    return record["metric"] in ("rank_correlation", "answers_changed")
 
 
 def html(records: Sequence[Record]) -> str:

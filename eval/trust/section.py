@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from eval.predict import decision
-from eval.records import Record, record
+from eval.records import DECIMALS, Record, record
 from fer_cbam.backends.base import Backend
 from fer_cbam.decide import Decision
 from fer_cbam.types import Sample
@@ -20,6 +20,9 @@ from fer_cbam.types import Sample
 FACES = 950  # that costly sections look at
 QUICK_FACES = 100
 T = TypeVar("T")
+#: ``fields`` of a record, and of N faces ``sample_ids``, ``subject_ids`` (None where a person is
+#: not known) and ``values``.
+FaceValues = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,8 @@ class Subject:
     ``(N, 10)``, FER+'s counts in the order of :data:`~fer_cbam.labels.FERPLUS_COLUMNS`; None where
     there are none. seed: of all that is drawn. train: the faces that the protocol trains on and
     never tests, for methods to compare with; empty where it has none. runtime: the same weights for
-    who asks them often, on ONNX Runtime where that is possible; None for ``backend``.
+    who asks them often, on ONNX Runtime where that is possible; None for ``backend``. kept: what
+    sections leave for a comparison, see `keep`.
     """
 
     backend: Backend
@@ -46,6 +50,7 @@ class Subject:
     seed: int = 0
     train: Sequence[Sample] = ()
     runtime: Backend | None = None
+    kept: list[FaceValues] = field(default_factory=list)
 
     @property
     def fast(self) -> Backend:
@@ -82,6 +87,20 @@ class Subject:
         own = {"data": self.data, "protocol": self.protocol, "weights": self.weights}
         return record(metric, value, **{**own, **fields})
 
+    def keep(self, rows: pd.DataFrame, metric: str, values: np.ndarray, **fields: Any) -> None:
+        """Leave the value of each face behind a mean, so that two sets of weights can be compared
+        on the same faces (:mod:`eval.trust.compare`).
+
+        rows: of the table, N of them. values: ``(N,)``. metric, fields: those of the record.
+        """
+        persons = rows["subject_id"].astype(object)
+        self.kept.append({
+            "fields": {**fields, "metric": metric},
+            "sample_ids": list(rows["sample_id"]),
+            "subject_ids": list(persons.where(persons.notna(), None)),
+            "values": [round(float(v), DECIMALS) for v in values],
+        })  # fmt: skip
+
     def progress(self, items: Iterable[T], what: str) -> Iterable[T]:
         """The same items, under a progress bar where there is a terminal."""
         return tqdm(items, desc=what, leave=False, disable=None)
@@ -98,6 +117,10 @@ class Section(Protocol):
 
     def measure(self, subject: Subject) -> list[Record]:
         """Records, each made with ``subject.record``; the same for the same subject."""
+        ...
+
+    def compared(self, record: Record) -> bool:
+        """Whether a comparison of two weights shows this record."""
         ...
 
     def html(self, records: Sequence[Record]) -> str:

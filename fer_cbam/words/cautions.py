@@ -1,4 +1,5 @@
-"""Reasons to trust an answer less that can be seen in the picture: small, dark, from the side.
+"""Reasons to trust an answer less that can be seen in the picture: small, dark, from the side,
+turned.
 
 Pure functions of pixels and landmarks. The thresholds are conventions of ours: where they lie, a
 person looking at the photographs of the tests begins to hesitate too.
@@ -13,10 +14,11 @@ from fer_cbam.types import Face
 SMALL = 40  # pixels of a face's longer side; below, it has fewer than the network's input
 DARK = 40  # of 255: median brightness of the face
 SIDE_VIEW = 0.32  # see nose_offset(); about 38 degrees
+TURNED = 45  # degrees; past it a face is nearer to a quarter turn than to upright
 
 
 def cautions(image: np.ndarray, face: Face) -> tuple[str, ...]:
-    """Which of ``"small"``, ``"dark"`` and ``"side"`` hold for a face, in this order.
+    """Which of ``"small"``, ``"dark"``, ``"side"`` and ``"turned"`` hold for a face, in this order.
 
     image: RGB uint8 ``(H, W, 3)`` in which the face was found.
     """
@@ -27,6 +29,8 @@ def cautions(image: np.ndarray, face: Face) -> tuple[str, ...]:
         found.append("dark")
     if nose_offset(face) > SIDE_VIEW:
         found.append("side")
+    if abs(roll(face)) > TURNED:
+        found.append("turned")
     return tuple(found)
 
 
@@ -57,3 +61,11 @@ def nose_offset(face: Face) -> float:
     if squared == 0:
         return float("inf")
     return abs(float((nose - (left + right) / 2) @ line)) / squared
+
+
+def roll(face: Face) -> float:
+    """How far a face lies on its side in the picture, in degrees from -180 to 180, clockwise: 0
+    upright, 180 on its head. Landmarks keep their order when a face is turned, see
+    :class:`~fer_cbam.types.Face`. 0 where the eyes coincide."""
+    across, down = np.asarray(face.landmarks[1] - face.landmarks[0], np.float64)
+    return float(np.degrees(np.arctan2(down, across)))

@@ -33,9 +33,12 @@ PHRASES: Mapping[str, str] = {
     "small": "This face is small in the picture: fewer pixels than the model reads.",
     "dark": "This face is very dark; with more light on it the answer may be another.",
     "side": "This face is seen from the side; the model has learned faces seen from the front.",
+    "turned": "This face lies on its side or stands on its head; it was turned upright to be read, "
+    "and may have been turned wrongly.",
     "live_small": "Come closer: the face is small.",
     "live_dark": "More light: the face is very dark.",
     "live_side": "Seen from the side: turn towards the camera.",
+    "live_turned": "The face is not upright in the picture: turn the camera or your head.",
     "live_uncertain": "The model is uncertain: no expression stands out.",
     "live_none": "No face in view. Look towards the camera, with light on your face.",
     "live_several": "{count} faces in view.",

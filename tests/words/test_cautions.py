@@ -1,4 +1,4 @@
-"""Small, dark, from the side: by faces made for the purpose, and by photographs."""
+"""Small, dark, from the side, turned: by faces made for the purpose, and by photographs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.images import decode_image
 from fer_cbam.types import Face
-from fer_cbam.words.cautions import DARK, SIDE_VIEW, brightness, cautions, nose_offset
+from fer_cbam.words.cautions import DARK, SIDE_VIEW, brightness, cautions, nose_offset, roll
 
 FRONT = np.array([[30, 40], [70, 40], [50, 60], [35, 78], [65, 78]], np.float32)
 
@@ -64,10 +64,25 @@ def test_side_view():
     assert nose_offset(face(np.zeros((5, 2)))) == float("inf")
 
 
+@pytest.mark.parametrize(
+    ("degrees", "expected"),
+    [(0, ()), (44, ()), (-44, ()), (46, ("turned",)), (-90, ("turned",)), (180, ("turned",))],
+)
+def test_turned(degrees, expected):
+    angle = np.radians(degrees)
+    # y points down: this turns clockwise as one sees it.
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turned = face((FRONT - 50) @ rotation.T + 50)
+    assert cautions(grey(120), turned) == expected
+    assert roll(turned) % 360 == pytest.approx(degrees % 360, abs=1e-4)
+    assert roll(face(np.zeros((5, 2)))) == 0
+
+
 def test_all_at_once_in_their_order():
-    moved = FRONT.copy()
-    moved[2, 0] = 70
-    assert cautions(grey(5), face(moved, (0, 0, 20, 20))) == ("small", "dark", "side")
+    moved = FRONT[:, ::-1].copy()  # lies on its side
+    moved[2, 1] = 70
+    expected = ("small", "dark", "side", "turned")
+    assert cautions(grey(5), face(moved, (0, 0, 20, 20))) == expected
 
 
 @pytest.mark.data
@@ -84,3 +99,12 @@ def test_portraits_from_the_front_are_not_cautioned_against(data_dir):
         found = detector.detect(image)[0]
         assert cautions(image, found) == (), name
         assert "dark" in cautions(image // 8, found), name
+
+
+@pytest.mark.data
+def test_portraits_on_their_heads_are_cautioned_against(data_dir):
+    folder, detector = data_dir / "faces" / "photos", YuNetDetector(max_side=640)
+    for path in sorted(folder.glob("Family*.jpg")):
+        image = np.ascontiguousarray(decode_image(path)[::-1, ::-1])
+        found = detector.detect(image)[0]
+        assert "turned" in cautions(image, found), path.name
