@@ -57,7 +57,8 @@ def test_the_linter(node):
     if not eslint.is_file():
         pytest.skip("no eslint here; expected: npm install --prefix tests/js")
     config = str(TESTS / "eslint.config.js")
-    run(node, str(eslint), "--config", config, str(ASSETS), str(TESTS))
+    folders = [ASSETS, ROOT / "web", TESTS, ROOT / "tests" / "web"]
+    run(node, str(eslint), "--config", config, *map(str, folders))
 
 
 def test_percentages_are_worded_as_in_python(node):

@@ -18,6 +18,6 @@ export default [
       complexity: ["error", 10],
     },
   },
-  { files: ["fer_cbam/**"], languageOptions: { globals: globals.browser } },
+  { files: ["fer_cbam/**", "web/**"], languageOptions: { globals: globals.browser } },
   { files: ["tests/**"], languageOptions: { globals: globals.node } },
 ];
