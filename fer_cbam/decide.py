@@ -132,7 +132,8 @@ class Decision:
             raise WeightsError(f"face_probe: for {len(self.face_probe) - 1} numbers; expected "
                                f"{embedding.shape[1]}, as in the embedding")  # fmt: skip
         weights = np.asarray(self.face_probe)
-        found: np.ndarray = embedding @ weights[:-1] + weights[-1] >= 0
+        # Not a matrix product: each row is to be added up alike, whichever rows lie beside it.
+        found: np.ndarray = (embedding * weights[:-1]).sum(axis=1) + weights[-1] >= 0
         return found
 
     def predictions(

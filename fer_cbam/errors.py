@@ -7,7 +7,15 @@ class FerError(Exception):
 
 
 class ImageError(FerError, ValueError):
-    """An image that cannot be read, or an array that is not one."""
+    """An image that cannot be read, or an array that is not one.
+
+    kind: in a word or two, for those who count errors: "missing", "empty", "not a picture", "other
+    format", "too large", "damaged", or "image" for all else.
+    """
+
+    def __init__(self, message: str = "", kind: str = "image") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class DataError(FerError, ValueError):
@@ -28,3 +36,7 @@ class BackendError(FerError, ImportError):
 
 class VideoError(FerError, ValueError):
     """A clip that cannot be read, or an annotated one that cannot be written."""
+
+
+class BatchError(FerError, RuntimeError):
+    """A run over many images that cannot begin or go on: its inputs, output folder or workers."""

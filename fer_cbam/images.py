@@ -74,7 +74,7 @@ def decode_image(source: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         return _from_pil(source, "PIL image", max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
         if len(source) == 0:
-            raise ImageError(f"image: got 0 bytes; expected a {_names()} file")
+            raise ImageError(f"image: got 0 bytes; expected a {_names()} file", "empty")
         return _open(io.BytesIO(source), f"image of {len(source)} bytes", max_pixels)
     if isinstance(source, str | os.PathLike):
         return _open(_existing(os.fsdecode(source)), str(Path(os.fsdecode(source))), max_pixels)
@@ -91,13 +91,14 @@ def _existing(text: str) -> Path:
     try:
         size = Path(text).stat().st_size if Path(text).is_file() else None
     except PermissionError as error:
-        raise ImageError(f"{shown}: may not be read ({error.strerror}); {expected}") from None
+        text = f"{shown}: may not be read ({error.strerror}); {expected}"
+        raise ImageError(text, "missing") from None
     except (OSError, ValueError):  # too long, a null byte, ...
         size = None
     if size:
         return Path(text)
     if size == 0:
-        raise ImageError(f"{shown}: got 0 bytes; {expected}")
+        raise ImageError(f"{shown}: got 0 bytes; {expected}", "empty")
     if text.startswith("data:"):
         raise ImageError(f"{shown}: a data URL; expected a path, or the decoded bytes")
     address = re.match(r"([a-z][a-z0-9+.-]+):/+", text)  # a Path has lost one of the slashes
@@ -127,21 +128,25 @@ def _decode(file: Path | io.BytesIO, name: str, max_pixels: int) -> np.ndarray:
     try:
         image = Image.open(file, formats=FORMATS)
     except Image.UnidentifiedImageError:
-        raise ImageError(f"{name}: {_unidentified(file)}; expected {_names()}") from None
+        found, kind = _unidentified(file)
+        raise ImageError(f"{name}: {found}; expected {_names()}", kind) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"{name}: {error} expected at most {max_pixels} pixels") from error
+        text = f"{name}: {error} expected at most {max_pixels} pixels"
+        raise ImageError(text, "too large") from error
     except Exception as error:  # a decoder may raise anything on a damaged file
-        raise ImageError(f"{name}: {error}; expected a whole {_names()} file") from error
+        text = f"{name}: {error}; expected a whole {_names()} file"
+        raise ImageError(text, "damaged") from error
     with image:
         return _from_pil(image, name, max_pixels)
 
 
-def _unidentified(file: Path | io.BytesIO) -> str:
+def _unidentified(file: Path | io.BytesIO) -> tuple[str, str]:
+    """What a file is that Pillow does not know, and the kind of error that it is."""
     head = _read(file, 256)
     for offset, pattern, kind in _OTHER_FORMATS:
         if re.match(pattern, head[offset:], re.DOTALL):
-            return f"{kind}, which is not read here; save it as JPEG or PNG"
-    return "not a picture, or damaged"
+            return f"{kind}, which is not read here; save it as JPEG or PNG", "other format"
+    return "not a picture, or damaged", "not a picture"
 
 
 def _read(file: Path | io.BytesIO, size: int) -> bytes:
@@ -155,17 +160,17 @@ def _read(file: Path | io.BytesIO, size: int) -> bytes:
 def _from_pil(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
     width, height = image.size
     if width * height == 0:
-        raise ImageError(f"{name}: got {width}x{height}; expected at least one pixel")
+        raise ImageError(f"{name}: got {width}x{height}; expected at least one pixel", "empty")
     if width * height > max_pixels:
-        raise ImageError(f"{name}: got {width}x{height}; expected at most {max_pixels} pixels")
+        text = f"{name}: got {width}x{height}; expected at most {max_pixels} pixels"
+        raise ImageError(text, "too large")
     try:
         return _to_rgb(_upright(image), image.format)
     except ImageError as error:
-        raise ImageError(f"{name}: {error}") from error
+        raise ImageError(f"{name}: {error}", error.kind) from error
     except Exception as error:  # a decoder may raise anything on a damaged file
-        raise ImageError(f"{name}: damaged or truncated ({error}); expected a whole picture") from (
-            error
-        )
+        text = f"{name}: damaged or truncated ({error}); expected a whole picture"
+        raise ImageError(text, "damaged") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

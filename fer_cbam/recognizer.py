@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -130,21 +131,34 @@ class EmotionRecognizer:
         """
         if isinstance(images, str | bytes | PathLike) or getattr(images, "ndim", 4) < 4:
             raise TypeError(f"images: got one {type(images).__name__}; expected a list of images")
-        return self._recognize_each(images, batch_size, explain)
+        return self.recognize_found(map(self._find, images), batch_size, explain)
 
-    def _recognize_each(
-        self, images: Iterable[Any], batch_size: int, explain: bool
+    def recognize_found(
+        self,
+        found: Iterable[list[AlignedFace] | Exception],
+        batch_size: int = BATCH_SIZE,
+        explain: bool = False,
+        call_size: int | None = None,
     ) -> Iterator[ImageResult]:
+        """The same where the faces of each image were cut out already: what `align` gave, or why
+        there is nothing.
+
+        call_size: how many faces each call of the network has, exactly; see ``filled`` of
+        :func:`fer_cbam.backends.batched.forward_many`. By default a crowd in one image is one call.
+        """
+        size = call_size or max(batch_size, BATCH_SIZE)
+        answer = partial(
+            self.recognize_aligned, explain=explain, batch_size=size, filled=bool(call_size)
+        )
         waiting: list[tuple[int, list[AlignedFace] | Exception]] = []
         count = 0
-        for index, image in enumerate(images):
-            aligned = self._find(image)
+        for index, aligned in enumerate(found):
             waiting.append((index, aligned))
             count += 0 if isinstance(aligned, Exception) else len(aligned)
             if count >= batch_size or len(waiting) >= batch_size:
-                yield from self._results(waiting, batch_size, explain)
+                yield from _results(waiting, answer)
                 waiting, count = [], 0
-        yield from self._results(waiting, batch_size, explain)
+        yield from _results(waiting, answer)
 
     def _find(self, image: Any) -> list[AlignedFace] | Exception:
         try:
@@ -152,30 +166,6 @@ class EmotionRecognizer:
             return self.align(pixels, self.detector.detect(pixels))
         except Exception as error:  # of whatever kind: it belongs to this image alone
             return error
-
-    def _results(
-        self,
-        waiting: Sequence[tuple[int, list[AlignedFace] | Exception]],
-        batch_size: int,
-        explain: bool,
-    ) -> Iterator[ImageResult]:
-        """Results of images whose faces were found, or which failed."""
-        faces = [face for _, aligned in waiting if isinstance(aligned, list) for face in aligned]
-        try:
-            # A crowd in one image is still one call.
-            found = iter(self.recognize_aligned(faces, explain, max(batch_size, BATCH_SIZE)))
-        except Exception as error:
-            if len(waiting) == 1:
-                yield ImageResult(waiting[0][0], error=error)
-                return
-            for alone in waiting:  # so that only the image at fault pays
-                yield from self._results([alone], batch_size, explain)
-            return
-        for index, aligned in waiting:
-            if isinstance(aligned, Exception):
-                yield ImageResult(index, error=aligned)
-            else:
-                yield ImageResult(index, tuple(next(found) for _ in aligned))
 
     def align(self, image: np.ndarray, faces: Sequence[Face]) -> list[AlignedFace]:
         """Cut faces out of an RGB uint8 ``(H, W, 3)`` image, the largest first.
@@ -187,16 +177,21 @@ class EmotionRecognizer:
         return [AlignedFace(face, *self.preprocess.align(image, face)) for face in ordered]
 
     def recognize_aligned(
-        self, faces: Sequence[AlignedFace], explain: bool = False, batch_size: int = BATCH_SIZE
+        self,
+        faces: Sequence[AlignedFace],
+        explain: bool = False,
+        batch_size: int = BATCH_SIZE,
+        filled: bool = False,
     ) -> list[Recognition]:
         """Recognise faces that were cut out already, of one image or of many, in their order.
 
         The network is asked once for each batch_size of them, for all that is known of a face.
+        filled: see :func:`fer_cbam.backends.batched.forward_many`.
         """
         if not faces:
             return []
         crops = [face.crop for face in faces]
-        forward = forward_many(self.backend, crops, batch_size)
+        forward = forward_many(self.backend, crops, batch_size, filled)
         answers = self._predictions(forward)
         maps = self._saliencies(forward, crops, answers, explain)
         rows = enumerate(zip(faces, answers, maps, strict=True))
@@ -297,6 +292,28 @@ class EmotionRecognizer:
     def _gradcam(self, forward: Forward, row: int, label: str) -> Saliency:
         maps = forward.class_maps[row, self.label_names.index(label)]
         return Saliency(saliency_maps(maps, self.preprocess.input_size[1:]), GRADCAM, label)
+
+
+def _results(
+    waiting: Sequence[tuple[int, list[AlignedFace] | Exception]],
+    answer: Callable[[list[AlignedFace]], list[Recognition]],
+) -> Iterator[ImageResult]:
+    """Results of images whose faces were found, or which failed."""
+    faces = [face for _, aligned in waiting if isinstance(aligned, list) for face in aligned]
+    try:
+        found = iter(answer(faces))
+    except Exception as error:
+        if len(waiting) == 1:
+            yield ImageResult(waiting[0][0], error=error)
+            return
+        for alone in waiting:  # so that only the image at fault pays
+            yield from _results([alone], answer)
+        return
+    for index, aligned in waiting:
+        if isinstance(aligned, Exception):
+            yield ImageResult(index, error=aligned)
+        else:
+            yield ImageResult(index, tuple(next(found) for _ in aligned))
 
 
 def _gate_neutral(backend: Backend) -> float | None:

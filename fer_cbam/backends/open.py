@@ -15,12 +15,16 @@ def default_backend() -> str:
 
 
 def open_backend(
-    source: str | Path, backend: str | None = None, device: str | None = None
+    source: str | Path,
+    backend: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
 ) -> Backend:
     """Load weights for one of ``BACKENDS``.
 
     source: as in :func:`fer_cbam.hub.resolve`. backend: by default `default_backend`. device:
-    "cpu" or "cuda"; by default "cuda" where torch runs the network and finds one.
+    "cpu" or "cuda"; by default "cuda" where torch runs the network and finds one. threads: that
+    ONNX Runtime answers a batch on; by default as many as there are cores.
 
     Raises:
         WeightsError: they are missing, damaged, or do not fit their architecture.
@@ -40,7 +44,7 @@ def open_backend(
             return TorchBackend(load_model(source), device)
         from fer_cbam.backends.onnx import OnnxBackend
 
-        return OnnxBackend.load(source, int8=backend == "onnx-int8")
+        return OnnxBackend.load(source, backend == "onnx-int8", threads)
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "timm", "onnxruntime"):
             raise
