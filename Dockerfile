@@ -12,5 +12,5 @@ USER 1000
 ENV GRADIO_SERVER_NAME=0.0.0.0
 EXPOSE 7860
 HEALTHCHECK --interval=30s --start-period=20s \
-  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/', timeout=5)"]
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/healthz', timeout=5)"]
 ENTRYPOINT ["python", "app.py", "--backend", "onnx", "--port", "7860"]

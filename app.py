@@ -23,7 +23,7 @@ from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
 from fer_cbam.hub import DEFAULT_WEIGHTS
 from fer_cbam.serve import address
-from fer_cbam.serve.folder import upload_folder
+from fer_cbam.serve.folder import Ended, upload_folder
 from fer_cbam.serve.limits import LimitBodies
 from fer_cbam.serve.page import weights_shown
 from fer_cbam.serve.proxies import proxies_aside
@@ -34,15 +34,16 @@ from fer_cbam.video.analysis import SEARCH_SIDE
 with proxies_aside():  # gradio makes a client when it is imported, and asks nobody
     import gradio as gr
     from starlette.middleware import Middleware
-    from starlette.routing import Mount
+    from starlette.routing import Mount, Route
 
-    from fer_cbam.serve.modules import PageModules, model_card
+    from fer_cbam.serve.modules import PageModules, healthy, model_card
 
 ENDPOINT_RUNS = 4  # of each endpoint at once
 MAX_UPLOAD = "200mb"
 # Where the page's modules and the model cards are served, under the page's own address.
 MODULES = "/fer-cbam"
 CARDS = f"{MODULES}/cards"
+HEALTH = "/healthz"  # for whoever watches over the app: no sign-in, nothing computed
 
 # Buttons cannot be pressed before their module is there; where none comes, that is said.
 LOADER = """\
@@ -206,6 +207,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="address to listen on; 0.0.0.0 is every one",
     )  # fmt: skip
     add("--port", type=address.port, help="by default the first free one from 7860")
+    add(
+        "--root-path", type=address.root_path, default=os.environ.get("GRADIO_ROOT_PATH") or None,
+        metavar="PATH", help="where a proxy shows the app: a path such as /faces, or an address",
+    )  # fmt: skip
     add("--share", action="store_true", help="a public link through gradio.live")
     add("--auth", type=user_and_password, metavar="USER:PASSWORD", help="ask visitors for these")
     add("--mcp", action="store_true", help="serve the endpoints as MCP tools too")
@@ -247,10 +252,20 @@ def main(argv: list[str] | None = None) -> int:
             torch.set_num_threads(1)
         with upload_folder() as folder:
             serve(recognizers, folder, args)
+    except Ended:  # by a signal; what is still being answered is for nobody
+        kill_tunnels()
+        sys.stdout.flush()
+        os._exit(0)
     except (FerError, OSError) as error:  # no folder for uploads; a port that was taken meanwhile
         print(f"app.py: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def kill_tunnels() -> None:
+    """End gradio's program behind a public link, which would outlive this one."""
+    for tunnel in gr.tunneling.CURRENT_TUNNELS:
+        tunnel.kill()
 
 
 def serve(recognizers: RecognizerCache, folder: Path, args: argparse.Namespace) -> None:
@@ -271,12 +286,13 @@ def serve(recognizers: RecognizerCache, folder: Path, args: argparse.Namespace) 
 def launch(blocks: gr.Blocks, args: argparse.Namespace, **more: Any) -> Any:
     return blocks.launch(
         server_name=address.in_url(args.host), server_port=args.port,
-        share=args.share, auth=args.auth,
+        root_path=args.root_path, share=args.share, auth=args.auth,
         theme=theme(), css=asset("app.css"), footer_links=[], run_history=False,
         ssr_mode=False, enable_monitoring=False, max_file_size=MAX_UPLOAD, mcp_server=args.mcp,
         app_kwargs={
             "middleware": [Middleware(LimitBodies)],
             "routes": [
+                Route(HEALTH, healthy),
                 Mount(CARDS, model_card),
                 Mount(MODULES, PageModules(directory=ASSETS)),
             ],

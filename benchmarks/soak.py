@@ -1,21 +1,28 @@
-"""Does the app stay as it is? A webcam and photos for twenty minutes; memory, files and log after.
+"""Does the app stay as it is? A webcam, photos and clips for twenty minutes; memory, files and log
+after.
 
     python -m benchmarks.soak [--minutes 20] [--warm-up 2] [--weights NAME] [--json FILE]
 
-Prints resident memory of the server once a minute. Ends with 1 if it grew by 50 MB or more after
-the warm-up, if a file is left, if the log or a page has an error, or if nothing was answered.
+One visitor sends clips that were made to cost much: one whose frames lie 40 s apart, one of 4K
+with a crowd. Prints resident memory of the server, and the longest that the others have waited,
+once a minute. Ends with 1 if memory grew by 50 MB or more after the warm-up, if somebody waited for
+more than 3 seconds, if a file is left, if the log or a page has an error, or if nothing was
+answered. What else the machine does counts too: the load is written down.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
+import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from fer_cbam.hub import DEFAULT_WEIGHTS
@@ -30,15 +37,35 @@ from tests.browser.conftest import (
 MOST_GROWTH = 50.0  # MB
 PHOTO_EVERY = 4.0  # seconds
 RESTART_EVERY = 60.0  # seconds: the camera is stopped and started, as visitors do
+LONGEST_WAIT = 3.0  # seconds
+
+# The longest time between two answers of a live picture, in ms; it starts anew with the camera.
+WATCH = """
+window.longest = 0;
+let last = null;
+new MutationObserver((changes) => {
+  const live = document.querySelector(".fer-webcam").dataset.state === "live";
+  const answered = changes.some((change) => change.attributeName === "data-frames");
+  const now = performance.now();
+  if (live && answered && last !== null) window.longest = Math.max(window.longest, now - last);
+  if (!live) last = null;
+  else if (answered) last = now;
+}).observe(document.querySelector(".fer-webcam"), { attributes: true });
+"""
 
 
 @dataclass
 class Record:
-    """What was seen: seconds and MB, answers, and errors of pages."""
+    """What was seen: seconds and MB, answers, seconds that were waited for one, the load of the
+    machine, and errors of pages."""
 
     memory: list[tuple[float, float]] = field(default_factory=list)
     frames: int = 0
     photos: int = 0
+    clips: int = 0
+    photo_waits: list[float] = field(default_factory=list)
+    live_wait: float = 0.0
+    loads: list[float] = field(default_factory=list)
     page_errors: list[str] = field(default_factory=list)
 
     def growth(self, warm_up: float) -> float:
@@ -70,27 +97,63 @@ def open_tab(browser, address: str, record: Record) -> Page:
 
 def ask_photo(page: Page, record: Record) -> None:
     page.eval_on_selector(".fer-photo", "e => e.dataset.state = 'idle'")
+    started = time.monotonic()
     page.set_input_files("#fer-file", ASTRONAUT)
     page.wait_for_selector('.fer-photo[data-state="done"]')
+    record.photo_waits.append(time.monotonic() - started)
     record.photos += 1
 
 
-def soak(browser, address: str, pid: int, seconds: float) -> Record:
+def costly_clips(folder: Path) -> list[Path]:
+    """Motion JPEG in AVI: frames 40 s apart, and a crowd in 4K."""
+    still = astronaut_frames(1)[0]
+    crowd = np.tile(cv2.resize(still, (640, 480)), (5, 6, 1))[:2160, :3840]
+    clips = []
+    for name, frame, fps, count in (("gaps", still, 1 / 40, 12), ("crowd", crowd, 12, 40)):
+        path = folder / f"{name}.avi"
+        size = (frame.shape[1], frame.shape[0])
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, size)
+        for _ in range(count):
+            writer.write(frame)
+        writer.release()
+        clips.append(path)
+    return clips
+
+
+def send_clip(page: Page, record: Record, clips: list[Path]) -> None:
+    """The next clip, if the last one is done."""
+    state = page.get_attribute(".fer-video", "data-state")
+    if state in ("uploading", "reading"):
+        return
+    record.clips += state == "done"
+    page.set_input_files("#fer-clip", clips[record.clips % len(clips)])
+
+
+def soak(browser, address: str, pid: int, seconds: float, clips: list[Path]) -> Record:
     record = Record()
-    live, photo = (open_tab(browser, address, record) for _ in range(2))
+    live, photo, video = (open_tab(browser, address, record) for _ in range(3))
     photo.get_by_role("tab", name="Photo").click()
+    video.get_by_role("tab", name="Video").click()
+    live.evaluate(WATCH)
     started = restarted = printed = time.monotonic()
     live.click('[data-do="start"]')
     while (now := time.monotonic()) - started < seconds:
+        send_clip(video, record, clips)
         ask_photo(photo, record)
         record.memory.append((now - started, resident_mb(pid)))
+        record.loads.append(os.getloadavg()[0])
+        record.live_wait = live.evaluate("window.longest") / 1000
         if now - restarted > RESTART_EVERY:
             restarted = now
             live.click('[data-do="stop"]')
             live.click('.fer-webcam [data-do="start"]')
         if now - printed > 60:
             printed = now
-            print(f"{(now - started) / 60:5.1f} min {record.memory[-1][1]:7.1f} MB", flush=True)
+            print(
+                f"{(now - started) / 60:5.1f} min {record.memory[-1][1]:7.1f} MB, waited at most "
+                f"{max(record.photo_waits):.2f} s for a photo, {record.live_wait:.2f} s for a "
+                f"frame; load {record.loads[-1]:.1f}", flush=True,
+            )  # fmt: skip
         time.sleep(PHOTO_EVERY)
     record.frames = int(live.get_attribute(".fer-webcam", "data-frames") or 0)
     return record
@@ -109,7 +172,8 @@ def main() -> int:
         camera = write_mjpeg(Path(folder) / "camera.mjpeg", astronaut_frames())
         with running_server(["app.py", "--weights", args.weights], temporary) as (address, server):
             browser = launch_browser(playwright, camera)
-            record = soak(browser, address, server.pid, 60 * args.minutes)
+            clips = costly_clips(Path(folder))
+            record = soak(browser, address, server.pid, 60 * args.minutes, clips)
             browser.close()
             left = [str(p) for p in temporary.rglob("*") if p.is_file()]
         log = temporary.with_suffix(".log").read_text()
@@ -120,15 +184,23 @@ def main() -> int:
         "last_mb": round(record.memory[-1][1], 1),
         "frames": record.frames,
         "photos": record.photos,
+        "clips": record.clips,
+        "photo_wait_s": {
+            "median": round(float(np.median(record.photo_waits)), 2),
+            "longest": round(max(record.photo_waits), 2),
+        },
+        "live_wait_s": round(record.live_wait, 2),
+        "load": {"mean": round(float(np.mean(record.loads)), 1), "cores": os.cpu_count()},
         "files_left": left,
         "errors": errors + record.page_errors,
     }
     print(json.dumps(result, indent=2))
     if args.json:
         args.json.write_text(json.dumps(result, indent=2) + "\n")
-    answered = record.frames > 0 and record.photos > 0
-    failed = result["growth_mb"] >= MOST_GROWTH or left or result["errors"] or not answered
-    return 1 if failed else 0
+    answered = record.frames > 0 and record.photos > 0 and record.clips > 0
+    waited = max([*record.photo_waits, record.live_wait]) > LONGEST_WAIT
+    grown = result["growth_mb"] >= MOST_GROWTH
+    return 1 if grown or waited or left or result["errors"] or not answered else 0
 
 
 if __name__ == "__main__":

@@ -29,7 +29,11 @@ _HOME = {
     "Prediction": "fer_cbam.types",
     "Recognition": "fer_cbam.types",
     "Saliency": "fer_cbam.types",
+    "Recognitions": "fer_cbam.types",
     "Sample": "fer_cbam.types",
+    "ImageResults": "fer_cbam.types",
+    "VideoError": "fer_cbam.errors",
+    "analyse_video": "fer_cbam.video",
 }
 
 

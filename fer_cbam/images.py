@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fer_cbam.data_urls import from_data_url
 from fer_cbam.errors import ImageError
+from fer_cbam.remote_images import MAX_BYTES, fetch
 from fer_cbam.side_data import pixels_alone
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 50_000_000  # 150 MB as RGB; phones' pictures have 12 to 48 million
 MAX_SHOWN = 80  # characters of a text that is no path, in an error
 
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
 _WIDE_GREY = ("I;16", "I;16L", "I;16B", "I;16N")
 _TO_RGB = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -50,12 +53,16 @@ _OTHER_FORMATS = (
 )
 
 
-def decode_image(source: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode_image(
+    source: Any, max_pixels: int = MAX_PIXELS, allow_remote: bool = False
+) -> np.ndarray:
     """Decode a picture, upright.
 
     source: path (``str`` or ``Path``), the bytes of a file, PIL image, or array: uint8 or float in
     [0, 1], ``(H, W)`` or ``(H, W, 1)`` grey, ``(H, W, 3)`` RGB, ``(H, W, 4)`` RGBA. max_pixels:
     files and PIL images with more are refused from their header, before anything is decoded.
+    allow_remote: source may also be an ``http`` or ``https`` address of the public internet, see
+    :mod:`fer_cbam.remote_images`, or a data URL with base64; both of at most 25 MB.
 
     Returns RGB uint8 ``(H, W, 3)``, H and W at least 1; it may share memory with an array that is
     that already. The EXIF orientation is applied; whatever else lies beside the pixels (comments,
@@ -68,6 +75,8 @@ def decode_image(source: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         ImageError: no file, no picture, a damaged or truncated one, more than max_pixels, or an
             array of another shape, dtype or range.
     """
+    if allow_remote and isinstance(source, str):
+        source = _remote(source)
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
@@ -81,6 +90,14 @@ def decode_image(source: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     raise ImageError(
         f"image: got {type(source).__name__}; expected a path, bytes, PIL image or array"
     )
+
+
+def _remote(text: str) -> str | bytes:
+    """The bytes at an address, or in a data URL; any other text as it is."""
+    if text.startswith("data:"):
+        return from_data_url(text, MAX_BYTES)
+    address = _ADDRESS.match(text)
+    return fetch(text) if address and address[1].lower() in ("http", "https") else text
 
 
 def _existing(text: str) -> Path:
@@ -99,12 +116,13 @@ def _existing(text: str) -> Path:
         return Path(text)
     if size == 0:
         raise ImageError(f"{shown}: got 0 bytes; {expected}", "empty")
+    asked = "or allow_remote=True"
     if text.startswith("data:"):
-        raise ImageError(f"{shown}: a data URL; expected a path, or the decoded bytes")
-    address = re.match(r"([a-z][a-z0-9+.-]+):/+", text)  # a Path has lost one of the slashes
+        raise ImageError(f"{shown}: a data URL; expected a path, the decoded bytes, {asked}")
+    address = _ADDRESS.match(text)  # a Path has lost one of the slashes
     if address:
         rest = shown.removeprefix(address[0])
-        raise ImageError(f"{address[1]}://{rest}: an address; expected the path of a file here")
+        raise ImageError(f"{address[1]}://{rest}: an address; expected a path, {asked}")
     if text.startswith("~"):
         raise ImageError(f"{shown}: no such file, and ~ is not expanded; expected a whole path")
     raise ImageError(f"{shown}: no such file; {expected}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from os import PathLike
+from io import IOBase
+from os import PathLike, fsdecode
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
+from PIL import Image
 
 from fer_cbam.backends.base import Backend, Forward
 from fer_cbam.backends.batched import BATCH_SIZE, forward_many
@@ -23,7 +27,18 @@ from fer_cbam.hub import DEFAULT_WEIGHTS, with_revision
 from fer_cbam.images import decode_image
 from fer_cbam.prior import Prior
 from fer_cbam.saliency import attention_maps, saliency_maps
-from fer_cbam.types import AlignedFace, Face, ImageResult, Prediction, Recognition, Saliency
+from fer_cbam.types import (
+    AlignedFace,
+    Face,
+    ImageResult,
+    ImageResults,
+    Prediction,
+    Recognition,
+    Recognitions,
+    Saliency,
+)
+
+OneImage = str | bytes | bytearray | memoryview | PathLike[str] | Image.Image
 
 
 class EmotionRecognizer:
@@ -94,44 +109,78 @@ class EmotionRecognizer:
         opened = open_backend(with_revision(source, revision), backend, device)
         return cls(opened, detector or face_detector(backend), prior)
 
-    def __call__(self, image: Any, explain: bool = False) -> list[Recognition]:
+    @overload
+    def __call__(
+        self, image: OneImage | np.ndarray, explain: bool = False, *, allow_remote: bool = False
+    ) -> Recognitions: ...
+
+    @overload
+    def __call__(
+        self, image: Sequence[Any], explain: bool = False, *, allow_remote: bool = False
+    ) -> ImageResults: ...
+
+    @overload
+    def __call__(
+        self, image: Iterator[Any], explain: bool = False, *, allow_remote: bool = False
+    ) -> Iterator[ImageResult]: ...
+
+    def __call__(
+        self, image: Any, explain: bool = False, *, allow_remote: bool = False
+    ) -> Recognitions | ImageResults | Iterator[ImageResult]:
         """Recognise every face of an image, from the largest to the smallest.
 
         image: whatever :func:`fer_cbam.images.decode_image` reads: path, bytes, PIL image or RGB
         array. explain: fill ``saliencies`` with the map that is most to be trusted (`still`), the
-        Grad-CAM and the spatial attention of the predicted emotion. An image without a face gives
-        an empty list.
+        Grad-CAM and the spatial attention of the predicted emotion. allow_remote: an address of the
+        web, or a data URL, is read too. An image without a face gives an empty list.
+
+        A list, a tuple or an array ``(N, H, W, 3)`` of images gives a list of results, an iterator
+        an iterator that reads an image when its turn comes; see `recognize_many`.
 
         Raises:
-            ImageError: the image cannot be read.
+            ImageError: one image that cannot be read. Of several it is a result with an error.
         """
-        pixels = decode_image(image)
+        if isinstance(image, list | tuple) or (isinstance(image, np.ndarray) and image.ndim == 4):
+            many = self.recognize_many(image, explain=explain, allow_remote=allow_remote)
+            return ImageResults(many)
+        if isinstance(image, Iterator) and not isinstance(image, IOBase):  # an open file has lines
+            return self.recognize_many(image, explain=explain, allow_remote=allow_remote)
+        pixels = decode_image(image, allow_remote=allow_remote)
         return self.recognize(pixels, self.detector.detect(pixels), explain)
 
     def recognize(
         self, image: np.ndarray, faces: Sequence[Face], explain: bool = False
-    ) -> list[Recognition]:
+    ) -> Recognitions:
         """The same for faces that are known already; image is RGB uint8 ``(H, W, 3)``."""
-        return self.recognize_aligned(self.align(image, faces), explain)
+        return Recognitions(self.recognize_aligned(self.align(image, faces), explain))
 
     def recognize_many(
-        self, images: Iterable[Any], batch_size: int = BATCH_SIZE, explain: bool = False
-    ) -> Iterator[ImageResult]:
+        self, images: Iterable[Any], batch_size: int = BATCH_SIZE, explain: bool = False,
+        *, allow_remote: bool = False,
+    ) -> Iterator[ImageResult]:  # fmt: skip
         """Recognise the faces of many images, one result an image, in order, as they are ready.
 
         images: a list, an iterator or an array ``(N, H, W, 3)``, of whatever a single call takes.
-        batch_size: how many faces,
-        of different images, are gathered before the network is asked, which then answers them at
-        once; no more images than that are read ahead, and of each only its crops are kept. With 1
-        each image is answered as soon as it is read. An image that fails, for whatever reason,
-        gives a result with an error, and the others go on.
+        batch_size: how many faces, of different images, are gathered before the network is asked,
+        which then answers them at once; no more images than that are read ahead, and of each only
+        its crops are kept. With 1 each image is answered as soon as it is read. An image that
+        fails, for whatever reason, gives a result with an error, and the others go on.
+        allow_remote: see `__call__`.
 
         Raises:
             TypeError: one image in place of several.
         """
         if isinstance(images, str | bytes | PathLike) or getattr(images, "ndim", 4) < 4:
             raise TypeError(f"images: got one {type(images).__name__}; expected a list of images")
-        return self.recognize_found(map(self._find, images), batch_size, explain)
+        sources: deque[str | None] = deque()
+
+        def found() -> Iterator[list[AlignedFace] | Exception]:
+            for image in images:
+                sources.append(_source(image))
+                yield self._find(image, allow_remote)
+
+        results = self.recognize_found(found(), batch_size, explain)
+        return (replace(result, source=sources.popleft()) for result in results)
 
     def recognize_found(
         self,
@@ -160,9 +209,9 @@ class EmotionRecognizer:
                 waiting, count = [], 0
         yield from _results(waiting, answer)
 
-    def _find(self, image: Any) -> list[AlignedFace] | Exception:
+    def _find(self, image: Any, allow_remote: bool) -> list[AlignedFace] | Exception:
         try:
-            pixels = decode_image(image)
+            pixels = decode_image(image, allow_remote=allow_remote)
             return self.align(pixels, self.detector.detect(pixels))
         except Exception as error:  # of whatever kind: it belongs to this image alone
             return error
@@ -314,6 +363,14 @@ def _results(
             yield ImageResult(index, error=aligned)
         else:
             yield ImageResult(index, tuple(next(found) for _ in aligned))
+
+
+def _source(image: Any) -> str | None:
+    """The path or address of an image; of a data URL not all of it."""
+    if not isinstance(image, str | PathLike):
+        return None
+    text = fsdecode(image)
+    return text if not text.startswith("data:") else text.partition(",")[0]
 
 
 def _gate_neutral(backend: Backend) -> float | None:

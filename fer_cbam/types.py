@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fer_cbam.dataframe import dataframe
 from fer_cbam.saliency import attention_maps, saliency_maps
+
+if TYPE_CHECKING:
+    import pandas
+
+FACE_COLUMNS = ("face", "x1", "y1", "x2", "y2", "score", "label", "confidence", "uncertain",
+                "no_face")  # fmt: skip
+IMAGE_COLUMNS = ("image", "source", *FACE_COLUMNS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,23 +165,82 @@ class Recognition:
         return {**self.face.to_dict(), **self.prediction.to_dict(digits)}
 
 
+class Recognitions(list[Recognition]):
+    """The faces of one image, from the largest to the smallest: a list with two views of it."""
+
+    def to_dict(self, digits: int = 6) -> list[dict[str, Any]]:
+        """`Recognition.to_dict` of each face."""
+        return [found.to_dict(digits) for found in self]
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A row for each face: ``FACE_COLUMNS`` (its number from 1, box, score, label, ...), then
+        the probability of each expression in a column of its name.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return dataframe(list(_face_rows(self)), FACE_COLUMNS)
+
+
 @dataclass(frozen=True, eq=False)
 class ImageResult:
     """What `EmotionRecognizer.recognize_many` says of one image.
 
     index: its place in the input, from 0. recognitions: its faces, from the largest to the
-    smallest. error: why there are none, None where the image was read.
+    smallest. error: why there are none, None where the image was read. source: its path or address,
+    None for pixels and bytes.
     """
 
     index: int
     recognitions: tuple[Recognition, ...] = ()
     error: Exception | None = None
+    source: str | None = None
 
     def to_dict(self, digits: int = 6) -> dict[str, Any]:
         """``faces``, see `Recognition.to_dict`, or ``error``."""
         if self.error is not None:
-            return {"error": str(self.error) or type(self.error).__name__}
+            return {"error": self._reason()}
         return {"faces": [found.to_dict(digits) for found in self.recognitions]}
+
+    def _reason(self) -> str:
+        return str(self.error) or type(self.error).__name__
+
+    def _rows(self) -> Iterable[dict[str, Any]]:
+        """A row for each face; one without a face where there is none."""
+        image = {"image": self.index, "source": self.source}
+        error = {} if self.error is None else {"error": self._reason()}
+        for row in _face_rows(self.recognitions) if self.recognitions else [{}]:
+            yield {**image, **row, **error}
+
+
+class ImageResults(list[ImageResult]):
+    """What was said of several images, in their order: a list with two views of it."""
+
+    def to_dict(self, digits: int = 6) -> list[dict[str, Any]]:
+        """`ImageResult.to_dict` of each image."""
+        return [result.to_dict(digits) for result in self]
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A row for each face: ``IMAGE_COLUMNS`` (the image's place from 0, its path, the face's
+        number from 1, box, score, label, ...), then the probability of each expression, and
+        ``error`` where there is one. An image without a face has one row, without a face.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return dataframe([row for result in self for row in result._rows()], IMAGE_COLUMNS)
+
+
+def _face_rows(recognitions: Iterable[Recognition]) -> Iterable[dict[str, Any]]:
+    for number, found in enumerate(recognitions, 1):
+        box = dict(zip(("x1", "y1", "x2", "y2"), map(float, found.face.box), strict=True))
+        said = found.prediction
+        yield {
+            "face": number, **box, "score": float(found.face.score), "label": said.label,
+            "confidence": float(said.confidence), "uncertain": bool(said.uncertain),
+            "no_face": bool(said.no_face),
+            **{name: float(prob) for name, prob in said.probs.items()},
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

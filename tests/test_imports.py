@@ -37,7 +37,8 @@ LAYER = {unit: int(height) for height, (unit, *_) in ROWS}
 
 HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas", "pyarrow", "ray"}
 # What works without torch, so that the runtime without torch can stand on it.
-TORCH_FREE = {"environment", "errors", "types", "labels", "preprocess", "pretrained", "images",
+TORCH_FREE = {"dataframe", "data_urls", "remote_images", "environment",
+              "errors", "types", "labels", "preprocess", "pretrained", "images",
               "side_data", "data", "detect", "render", "cli", "commands", "registration",
               "onnx_session", "decide", "prior", "hub", "recognizer", "video", "words", "serve",
               "deploy", "saliency", "batch", "backends", "backends.base", "backends.batched",

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import struct
+import sys
 import threading
 import zlib
 from pathlib import Path
@@ -17,13 +18,14 @@ import timm
 import torch
 from PIL import Image
 
-from fer_cbam import hub
+from fer_cbam import hub, images
+from fer_cbam.data_urls import to_data_url
 from fer_cbam.errors import ImageError, WeightsError
 from fer_cbam.explain import gradcam
 from fer_cbam.labels import LABEL_SETS
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.saliency import attention_maps
-from fer_cbam.types import Face
+from fer_cbam.types import FACE_COLUMNS, IMAGE_COLUMNS, Face
 
 ASTRONAUT = Path(__file__).parents[1] / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
 LANDMARKS = [[0.3, 0.38], [0.7, 0.38], [0.5, 0.6], [0.34, 0.78], [0.66, 0.78]]
@@ -260,6 +262,75 @@ def test_images_are_read_when_their_turn_comes(recognizer, photo):
     assert len(read) == 6
 
 
+def test_a_call_takes_one_image_or_many(recognizer, photo):
+    """A list gives a list, an iterator an iterator, as pipelines of other libraries do."""
+    one = recognizer(photo)
+    assert one.to_dict() == [found.to_dict() for found in one] and len(one) == 1
+    for several in ([photo, "nowhere.jpg"], (photo, "nowhere.jpg")):
+        results = recognizer(several)
+        assert [result.index for result in results] == [0, 1] and len(results) == 2
+        assert_close(plain(results[0].recognitions), plain(one))
+        assert [result.source for result in results] == [None, "nowhere.jpg"]
+        assert results.to_dict() == [result.to_dict() for result in results]
+        assert "no such file" in results.to_dict()[1]["error"]
+    stacked = recognizer(np.stack([photo, photo]), explain=True)
+    assert [len(result.recognitions[0].saliencies) for result in stacked] == [3, 3]
+    lazy = recognizer(image for image in [ASTRONAUT])
+    assert next(lazy).source == str(ASTRONAUT) and next(lazy, None) is None
+    assert recognizer([]) == []
+    with ASTRONAUT.open("rb") as file, pytest.raises(ImageError, match="got BufferedReader"):
+        recognizer(file)
+
+
+def test_tables_of_answers(recognizer, photo):
+    pd = pytest.importorskip("pandas")
+    (found,) = recognizer(photo)
+    labels = list(found.prediction.probs)
+    table = recognizer(photo).to_dataframe()
+    assert isinstance(table, pd.DataFrame) and list(table.columns) == [*FACE_COLUMNS, *labels]
+    row = table.iloc[0]
+    assert tuple(row[["x1", "y1", "x2", "y2"]]) == pytest.approx(found.face.box)
+    assert (row["face"], row["label"]) == (1, found.prediction.label)
+    assert list(row[labels]) == pytest.approx(list(found.prediction.probs.values()))
+
+    room = np.full((100, 100, 3), 128, np.uint8)
+    many = recognizer([tile(photo, 1, 2), room, "nowhere.jpg", ASTRONAUT]).to_dataframe()
+    assert list(many.columns) == [*IMAGE_COLUMNS, *labels, "error"]
+    assert list(many["image"]) == [0, 0, 1, 2, 3]
+    assert many["face"].fillna(0).tolist() == [1, 2, 0, 0, 1]
+    assert many["label"].isna().tolist() == [False, False, True, True, False]
+    assert many["error"].notna().tolist() == [False, False, False, True, False]
+    assert many["source"].fillna("").tolist() == ["", "", "", "nowhere.jpg", str(ASTRONAUT)]
+    assert list(recognizer(room).to_dataframe().columns) == list(FACE_COLUMNS)
+
+
+def test_tables_need_pandas_when_they_are_asked_for(recognizer, photo, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    answers = recognizer(photo)
+    with pytest.raises(ImportError, match="expected: pip install pandas"):
+        answers.to_dataframe()
+
+
+def test_addresses_are_asked_for_only_where_that_is_allowed(recognizer, photo, monkeypatch):
+    asked = []
+    monkeypatch.setattr(images, "fetch", lambda url: asked.append(url) or ASTRONAUT.read_bytes())
+    address = "https://example.com/a.jpg"
+    with pytest.raises(ImageError, match="an address; expected a path, or allow_remote=True"):
+        recognizer(address)
+    refused = recognizer([address])[0]
+    assert isinstance(refused.error, ImageError) and asked == []
+    expected = plain(recognizer(ASTRONAUT))
+    assert_close(plain(recognizer(address, allow_remote=True)), expected)
+    (result,) = recognizer([address], allow_remote=True)
+    assert result.source == address and asked == [address] * 2
+    assert_close(plain(result.recognitions), expected)
+    data_url = to_data_url(ASTRONAUT.read_bytes(), "jpeg")
+    (result,) = recognizer([data_url], allow_remote=True)
+    assert_close(plain(result.recognitions), expected)
+    assert result.source == "data:image/jpeg;base64" and asked == [address] * 2
+    assert_close(plain(recognizer(str(ASTRONAUT), allow_remote=True)), expected)
+
+
 class Careful:
     """Finds the face that it was given, and breaks over a black picture."""
 
@@ -325,7 +396,7 @@ BAD_INPUT = {
     "header bomb": (png_bomb(), "expected at most 50000000 pixels"),
     "NaN": (np.full((64, 64, 3), np.nan, np.float32), "NaN .* expected uint8, or float in"),
     "wrong dtype": (np.zeros((64, 64, 3), np.int64), "int64; expected uint8"),
-    "wrong shape": (np.zeros((2, 64, 64, 3), np.uint8), r"\(2, 64, 64, 3\); expected"),
+    "wrong shape": (np.zeros((1, 2, 64, 64, 3), np.uint8), r"\(1, 2, 64, 64, 3\); expected"),
     "empty": (np.zeros((0, 64, 3), np.uint8), "empty; expected"),
     "no such file": ("nowhere.jpg", "nowhere.jpg: no such file"),
     "None": (None, "NoneType; expected a path"),

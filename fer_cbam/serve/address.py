@@ -32,6 +32,14 @@ def port(text: str) -> int:
     return int(text)
 
 
+def root_path(text: str) -> str:
+    """A path below which a proxy shows the app (``/faces``), or its whole address, for argparse."""
+    path = text.rstrip("/")
+    if not path.startswith(("/", "http://", "https://")) or "//" in path.partition("://")[2]:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a path such as /faces, or an address")
+    return path
+
+
 def check_free(host: str, port: int | None) -> None:
     """Try to listen, before a server tries a hundred ports.
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from fer_cbam.data_urls import from_data_url, jpeg_url
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
 from fer_cbam.images import decode_image
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import layer_transform, shrink
 from fer_cbam.serve import page, photo
-from fer_cbam.serve.data_urls import from_data_url, jpeg_url
 from fer_cbam.video import tracks
 from fer_cbam.words import sentences
 from fer_cbam.words.cautions import cautions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from fer_cbam.decide import Decision
@@ -11,38 +10,24 @@ from fer_cbam.video.timeline import TimelinePoint
 
 
 def clip_numbers(result: ClipResult, weights: str, decision: Decision) -> dict[str, Any]:
-    """Times are seconds; a point without probs is a gap. decision: of the weights."""
-    return {
-        "weights": weights,
-        "labels": list(decision.label_names),
-        "seconds": round(result.seconds, 3),
-        "frames": result.frames,
-        "analysed": result.analysed,
-        "notes": list(result.notes),
-        "tracks": [_track_numbers(track, decision) for track in result.tracks],
-    }
+    """`ClipResult.to_dict`, and the ``weights``, their ``labels``, and what is said at each point
+    of a timeline: ``label`` and ``uncertain``. decision: of the weights."""
+    tracks = [_track_numbers(track, decision) for track in result.tracks]
+    labels = list(decision.label_names)
+    return {"weights": weights, "labels": labels, **result.to_dict(), "tracks": tracks}
 
 
 def _track_numbers(track: TrackSummary, decision: Decision) -> dict[str, Any]:
-    return {
-        "track": track.track,
-        "first": round(track.first, 3),
-        "last": round(track.last, 3),
-        "frames": track.frames,
-        "dominant": track.dominant,
-        "shares": {label: round(share, 4) for label, share in track.shares.items()},
-        "timeline": [_point(point, decision) for point in track.points],
-    }
+    numbers = track.to_dict()
+    timeline = [
+        {**point, **_said(told, decision)}
+        for point, told in zip(numbers["timeline"], track.points, strict=True)
+    ]
+    return {**numbers, "timeline": timeline}
 
 
-def _point(point: TimelinePoint, decision: Decision) -> dict[str, Any]:
-    time = round(point.time, 3)
+def _said(point: TimelinePoint, decision: Decision) -> dict[str, Any]:
     if point.probs is None:
-        return {"time": time, "probs": None}
+        return {}
     said = decision.of_probs(point.probs)
-    probs = _rounded(point.probs)
-    return {"time": time, "label": said.label, "uncertain": said.uncertain, "probs": probs}
-
-
-def _rounded(probs: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(p, 4) for name, p in probs.items()}
+    return {"label": said.label, "uncertain": said.uncertain}

@@ -24,6 +24,10 @@ YOUNG = 5.0  # seconds within which a folder may not have its lock yet
 ENDINGS = ("SIGTERM", "SIGHUP", "SIGBREAK")  # SIGBREAK is the closed window of Windows
 
 
+class Ended(SystemExit):
+    """A signal asked the app to end."""
+
+
 @contextmanager
 def upload_folder() -> Iterator[Path]:
     """A folder for uploads.
@@ -41,7 +45,10 @@ def upload_folder() -> Iterator[Path]:
             uploads.mkdir()
             yield uploads
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(3):  # an upload may still be writing
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
 
 
 def remove_orphans(parent: Path) -> None:
@@ -53,13 +60,13 @@ def remove_orphans(parent: Path) -> None:
 
 
 def end_on_signals() -> None:
-    """Leave by SystemExit, so that all is tidied up, and a second signal does not cut that short.
+    """Leave by `Ended`, so that all is tidied up, and a second signal does not cut that short.
     A signal that is ignored stays ignored (``nohup``)."""
 
     def leave(*_: object) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
-        sys.exit(0)
+        raise Ended(0)
 
     known = [getattr(signal, name) for name in ENDINGS if hasattr(signal, name)]
     numbers = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]

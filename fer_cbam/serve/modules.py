@@ -1,13 +1,16 @@
-"""The page's own files, served as they are: its modules import each other by name."""
+"""What is served beside gradio: the page's own files, as they are (its modules import each other by
+name), model cards, and whether the app is there."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from fer_cbam import __version__
 from fer_cbam.serve.cards import card_text, has_card
 
 
@@ -34,6 +37,11 @@ async def model_card(scope: Scope, receive: Receive, send: Send) -> None:
     if has_card(weights):
         response = PlainTextResponse(card_text(weights))
     await response(scope, receive, send)
+
+
+async def healthy(request: Request) -> Response:
+    """That the app answers: ``{"status": "ok"}`` and its version."""
+    return JSONResponse({"status": "ok", "version": __version__})
 
 
 def _last_part(scope: Scope) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_cbam.data_urls import jpeg_url, png_url
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import (
     box_color,
@@ -21,7 +22,6 @@ from fer_cbam.render import (
     layer_transform,
 )
 from fer_cbam.serve import cards, titles
-from fer_cbam.serve.data_urls import jpeg_url, png_url
 from fer_cbam.serve.photo import ExplainedFace
 from fer_cbam.types import Recognition, Saliency
 from fer_cbam.words.verdicts import verdict_note

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from fer_cbam.data_urls import to_data_url
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
@@ -15,7 +16,6 @@ from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.serve import answers, uploads
 from fer_cbam.serve.clip_numbers import clip_numbers
 from fer_cbam.serve.clips import Clips
-from fer_cbam.serve.data_urls import to_data_url
 from fer_cbam.serve.example_clip import write_example_clip
 from fer_cbam.serve.recognizers import RecognizerCache
 from fer_cbam.serve.turns import StaleError, Turns

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from fer_cbam.video.analysis import ClipResult, Progress, TrackSummary, analyse, run
+from fer_cbam.video.analysis import (
+    ClipResult,
+    Progress,
+    TrackSummary,
+    analyse,
+    analyse_video,
+    run,
+)
 
-__all__ = ["ClipResult", "Progress", "TrackSummary", "analyse", "run"]
+__all__ = ["ClipResult", "Progress", "TrackSummary", "analyse", "analyse_video", "run"]

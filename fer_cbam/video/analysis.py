@@ -2,7 +2,7 @@
 
 For scripts::
 
-    result = run(analyse("clip.mp4", recognizer, annotated="out.webm", table="out.csv"))
+    result = analyse_video("clip.mp4", annotated="out.webm", table="out.csv")
     for face in result.tracks:
         print(face.track, face.first, face.last, face.dominant, face.share)
 
@@ -28,8 +28,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Se
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from fer_cbam.dataframe import dataframe
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.render import annotate, overlay, shrink
@@ -40,7 +41,9 @@ from fer_cbam.video.face_table import FaceTable
 from fer_cbam.video.timeline import Timeline, TimelinePoint
 from fer_cbam.video.tracks import Memory, Tracked, follow
 
-if TYPE_CHECKING:  # loads torch
+if TYPE_CHECKING:
+    import pandas
+
     from fer_cbam.recognizer import EmotionRecognizer
 
 SEARCH_SIDE = 640  # of the detector: finds faces from about a 30th of the longest side up
@@ -93,6 +96,22 @@ class TrackSummary:
         """Of the dominant emotion, in [0, 1]."""
         return self.shares[self.dominant]
 
+    def to_dict(self, digits: int = 4) -> dict[str, Any]:
+        """``track``, ``first``, ``last``, ``frames``, ``dominant``, ``shares`` and ``timeline`` (of
+        ``time`` and ``probs``) as plain values, seconds to a thousandth.
+
+        digits: decimals of a share or probability.
+        """
+        return {
+            "track": self.track,
+            "first": round(self.first, 3),
+            "last": round(self.last, 3),
+            "frames": self.frames,
+            "dominant": self.dominant,
+            "shares": {label: round(share, digits) for label, share in self.shares.items()},
+            "timeline": [_point(point, digits) for point in self.points],
+        }
+
 
 @dataclass(frozen=True)
 class ClipResult:
@@ -110,6 +129,57 @@ class ClipResult:
     notes: Sequence[str]
     annotated: Path | None = None
     table: Path | None = None
+
+    def to_dict(self, digits: int = 4) -> dict[str, Any]:
+        """``seconds``, ``frames``, ``analysed``, ``notes`` and ``tracks``, see
+        `TrackSummary.to_dict`, as plain values.
+
+        digits: decimals of a share or probability.
+        """
+        return {
+            "seconds": round(self.seconds, 3),
+            "frames": self.frames,
+            "analysed": self.analysed,
+            "notes": list(self.notes),
+            "tracks": [track.to_dict(digits) for track in self.tracks],
+        }
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The timelines: a row for each face and step of time in which it was seen, with ``track``,
+        ``time_s`` and the mean probability of each expression. Every analysed frame has a row in
+        the CSV that ``table`` names, which memory does not hold.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        rows = [
+            {"track": track.track, "time_s": point.time, **point.probs}
+            for track in self.tracks for point in track.points if point.probs is not None
+        ]  # fmt: skip
+        return dataframe(rows, ("track", "time_s"))
+
+
+def analyse_video(
+    path: str | Path,
+    recognizer: EmotionRecognizer | None = None,
+    *,
+    report: Callable[[Progress], None] | None = None,
+    **options: Any,
+) -> ClipResult:
+    """Read a clip to its end: its faces, what each resembles over time, and the files asked for.
+
+    recognizer: by default one of the default weights. report: called with each :class:`Progress`.
+    options: those of :func:`analyse`, such as ``annotated="out.webm"``, ``table="out.csv"``,
+    ``explained=True``, ``every=3``.
+
+    Raises:
+        VideoError, ValueError: see :func:`analyse`.
+    """
+    if recognizer is None:
+        from fer_cbam.recognizer import EmotionRecognizer
+
+        recognizer = EmotionRecognizer.from_pretrained()
+    return run(analyse(path, recognizer, **options), report)
 
 
 def analyse(
@@ -190,6 +260,11 @@ def run(
             report(progress)
 
 
+def _point(point: TimelinePoint, digits: int) -> dict[str, Any]:
+    probs = point.probs and {name: round(p, digits) for name, p in point.probs.items()}
+    return {"time": round(point.time, 3), "probs": probs}
+
+
 def _quick(detector: FaceDetector) -> FaceDetector:
     """A detector for one frame after another; one that is not ours stays as it is."""
     if isinstance(detector, YuNetDetector):
@@ -240,7 +315,8 @@ class _Analysis:
                     if not recognition.prediction.no_face:
                         small = overlay(small, recognition, recognition.saliency())
                 drawn = annotate(small, moved, [t.track for t in self._shown])
-                self.writer.write(drawn, frame.time)
+                for _ in self.writer.steps(drawn, frame.time):
+                    yield
             yield
 
     def _follow(self, frame: Frame, recognitions: Sequence[Recognition]) -> None:

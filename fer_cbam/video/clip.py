@@ -214,9 +214,14 @@ class ClipWriter:
 
     def write(self, image: np.ndarray, time: float) -> None:
         """image: RGB uint8 ``(H, W, 3)``. time: seconds from the start, not running backwards."""
+        for _ in self.steps(image, time):
+            pass
+
+    def steps(self, image: np.ndarray, time: float) -> Iterator[None]:
+        """`write`, a written frame for each step: others may have a turn in between."""
         if self._writer is None:
             self._open(image.shape[1], image.shape[0])
-        self._repeat(self._step(time))
+        yield from self._repeat(self._step(time))
         height, width = image.shape[:2]
         if (width - width % 2, height - height % 2) != self._size:
             image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
@@ -226,7 +231,8 @@ class ClipWriter:
         """Write what is left and give the file its name; without a frame there is none."""
         if self._writer is None:
             return
-        self._repeat(self._written + 1)
+        for _ in self._repeat(self._written + 1):
+            pass
         self._writer.release()
         self._writer = None
         self._part.replace(self.path)
@@ -260,14 +266,15 @@ class ClipWriter:
             step = latest
         return step
 
-    def _repeat(self, until: int) -> None:
-        """Show the newest frame up to, not including, a step of the clip."""
+    def _repeat(self, until: int) -> Iterator[None]:
+        """Show the newest frame up to, not including, a step of the clip: one frame a step."""
         if self._waiting is None or self._writer is None or self._written >= until:
             return
         bgr = cv2.cvtColor(self._waiting, cv2.COLOR_RGB2BGR)
         while self._written < until:
             self._writer.write(bgr)
             self._written += 1
+            yield
 
     def __enter__(self) -> ClipWriter:
         return self

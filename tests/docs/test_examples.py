@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from fer_cbam import cli
+from fer_cbam import EmotionRecognizer, analyse_video, cli
+from fer_cbam.images import decode_image
+from fer_cbam.render import annotate, overlay
+from fer_cbam.serve.example_clip import write_example_clip
 from train.recipe import read_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -131,13 +134,41 @@ def test_recipes_of_the_docs_can_be_read(text, tmp_path):
 
 
 RUN = [(page, number, code) for page, number, code in PYTHON
-       if page.name in ("README.md", "quick-start.md", "python.md")]  # fmt: skip
+       if page.name in ("README.md", "quick-start.md", "python.md", "coming-from.md")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("page", "number", "code"), RUN, ids=lambda v: getattr(v, "stem", ""))
 def test_python_of_the_docs_runs(page, number, code, tmp_path, monkeypatch, capsys):
     shutil.copy(ROOT / "fer_cbam" / "serve" / "assets" / "astronaut.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
+    if "clip.webm" in code:
+        write_example_clip(tmp_path / "clip.webm")
     exec(compile(code, f"{page.name}:{number}", "exec"), {"__name__": "__main__"})
     assert ("happiness" in capsys.readouterr().out) == ("print(" in code)
     assert (tmp_path / "explained.png").exists() == ("explained.png" in code)
+
+
+def test_every_equivalent_runs(tmp_path, monkeypatch):
+    """The cells of ours in the tables of coming-from.md."""
+    photo = ROOT / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
+    for name in ("photo.jpg", "a.jpg", "b.jpg"):
+        shutil.copy(photo, tmp_path / name)
+    write_example_clip(tmp_path / "clip.webm")
+    (tmp_path / "clip.webm").rename(tmp_path / "clip.mp4")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fer_cbam.images.fetch", lambda address: photo.read_bytes())
+    recognizer = EmotionRecognizer.from_pretrained()
+    faces = recognizer("photo.jpg")
+    names = {
+        "recognizer": recognizer, "faces": faces, "found": faces[0],
+        "table": faces.to_dataframe(), "image": decode_image("photo.jpg"),
+        "analyse_video": analyse_video, "annotate": annotate, "overlay": overlay,
+        "result": analyse_video("clip.mp4", recognizer, every=6),
+    }  # fmt: skip
+    page = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    ours = [code for row in rows for code in re.findall(r"`([^`]+)`", row[1])]
+    assert len(rows) > 15 and "found.prediction.label" in ours
+    for code in ours:
+        if code != "python app.py":
+            assert eval(code, dict(names)) is not None, code

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clock, percent, tooLarge, wrap } from "../../fer_cbam/serve/assets/text.mjs";
+import { clock, percent, tooLarge, whyUnanswered, wrap } from "../../fer_cbam/serve/assets/text.mjs";
 
 test("no answer is certain", () => {
   assert.deepEqual([0, 0.0099, 0.01].map(percent), ["< 1 %", "< 1 %", "1 %"]);
@@ -21,4 +21,13 @@ test("a sentence is broken between words", () => {
   const measure = (text) => text.length;
   assert.deepEqual(wrap("one two three", 7, measure), ["one two", "three"]);
   assert.deepEqual(wrap("unbreakable a", 5, measure), ["unbreakable", "a"]);
+});
+
+test("why there is no answer is told apart", () => {
+  assert.match(whyUnanswered(413), /takes at once/);
+  assert.match(whyUnanswered(401), /signed in/);
+  for (const busy of [429, 503]) assert.match(whyUnanswered(busy), /^Many people/);
+  for (const proxy of [502, 504]) assert.match(whyUnanswered(proxy), /behind this address/);
+  assert.match(whyUnanswered(500), /failed over it \(500\)/);
+  for (const nobody of [0, null]) assert.match(whyUnanswered(nobody), /Does it still run/);
 });

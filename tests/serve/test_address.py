@@ -69,3 +69,18 @@ def test_a_host_that_is_not_of_this_computer(host, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", without_a_network)
     with pytest.raises(FerError, match="expected an address of this computer"):
         address.check_free(host, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("/faces", "/faces"), ("/a/b/", "/a/b"), ("https://example.org/faces/",
+     "https://example.org/faces"), ("http://localhost:81", "http://localhost:81")],
+)  # fmt: skip
+def test_root_paths(text, expected):
+    assert address.root_path(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "/", "faces", "ftp://example.org", "example.org/faces"])
+def test_what_is_no_root_path(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a path such as /faces"):
+        address.root_path(text)

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
+from fer_cbam.data_urls import jpeg_url, to_data_url
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import FerError, WeightsError
 from fer_cbam.explain.parts import part_losses
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import caption, heat_layer, layer_transform
 from fer_cbam.serve import answers
-from fer_cbam.serve.data_urls import jpeg_url, to_data_url
 from fer_cbam.serve.server import ASSETS
 from fer_cbam.types import Face
 from fer_cbam.video import tracks

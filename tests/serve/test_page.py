@@ -14,7 +14,7 @@ from fer_cbam.serve import page
 from fer_cbam.serve.photo import ExplainedFace
 from fer_cbam.types import Face, Prediction, Recognition, Saliency
 from fer_cbam.words.phrases import phrase
-from tests.serve.test_data_urls import pixels
+from tests.test_data_urls import pixels
 
 PROBS = {"anger": 0.004, "fear": 0.246, "happiness": 0.75}
 

@@ -24,9 +24,9 @@ import gradio_client
 import httpx
 
 import app
+from fer_cbam.data_urls import from_data_url, jpeg_url, to_data_url
 from fer_cbam.images import decode_image
 from fer_cbam.serve import answers
-from fer_cbam.serve.data_urls import from_data_url, jpeg_url, to_data_url
 from fer_cbam.serve.recognizers import RecognizerCache
 from tests.conftest import files_under
 
@@ -175,8 +175,8 @@ def test_modules_behind_a_sub_path_and_a_password(untrained_weights, tmp_path):
     recognizers = RecognizerCache(untrained_weights["ckplus48"])
     server = app.Server(recognizers, tmp_path)
     blocks = app.build(server)
-    args = app.parse_args(["--host", "127.0.0.1", "--auth", "me:secret"])
-    _, url, _ = app.launch(blocks, args, root_path="/sub", prevent_thread_lock=True, quiet=True)
+    args = app.parse_args(["--host", "127.0.0.1", "--auth", "me:secret", "--root-path", "/sub/"])
+    _, url, _ = app.launch(blocks, args, prevent_thread_lock=True, quiet=True)
     url = f"http://{httpx.URL(url).netloc.decode()}"
     try:
         assert httpx.get(f"{url}/config").status_code == 401
@@ -189,6 +189,7 @@ def test_modules_behind_a_sub_path_and_a_password(untrained_weights, tmp_path):
             assert response.text == app.asset("webcam.mjs")
             card = httpx.get(f"{url}{prefix}{app.CARDS}/fer_cbam_base.ferplus")
             assert card.status_code == 200
+            assert httpx.get(f"{url}{prefix}{app.HEALTH}").json()["status"] == "ok"
     finally:
         blocks.close()
         server.turns.close()

@@ -107,6 +107,49 @@ def test_it_starts_asks_nobody_and_leaves_nothing(tmp_path, backend, host):
     assert seconds < 10
 
 
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM")
+def test_it_ends_at_once_whatever_is_being_answered(tmp_path):
+    """Here weights are asked of a hub that takes the question and never answers."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        hub = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        environment = os.environ | {
+            "TMPDIR": str(tmp_path),
+            "HF_ENDPOINT": hub,
+            "HOME": str(tmp_path),
+        }
+        port = free_port("127.0.0.1")
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--backend", "onnx", "--port", str(port)], cwd=ROOT,
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        late = threading.Timer(240, process.kill)
+        late.start()
+        try:
+            assert process.stdout is not None
+            process.stdout.readline(), process.stdout.readline()
+            api = f"http://127.0.0.1:{port}/gradio_api"
+            with httpx.Client(trust_env=False, timeout=60) as client:
+                sent = client.post(api + "/upload", files={"files": ("a.jpg", PHOTO.read_bytes())})
+                file = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
+                client.post(api + "/call/photo", json={"data": [file, "hf-hub:a/b"]})
+            silent.settimeout(60)
+            asked, _ = silent.accept()
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=60)
+            seconds = time.monotonic() - started
+            asked.close()
+        finally:
+            late.cancel()
+            process.kill()
+            process.communicate()
+    assert process.returncode == 0 and "Traceback" not in errors, errors
+    assert not [path for path in files_under(tmp_path) if "fer-cbam-" in str(path)]
+    assert seconds < 5  # a busy machine; 2 seconds are promised
+
+
 def test_a_port_that_is_taken_is_a_sentence():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -7,6 +7,7 @@ network says what was planned for that frame.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import VideoError
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.types import AlignedFace, Face, Recognition
-from fer_cbam.video import analyse, analysis, run
+from fer_cbam.video import analyse, analyse_video, analysis, run
 from fer_cbam.video.analysis import ClipResult, Progress
 from fer_cbam.video.clip import ClipReader, ClipWriter
 from tests.video.clips import plain, write_clip
@@ -238,14 +239,17 @@ def test_a_clip_without_a_rate_is_written_at_a_usual_one(tmp_path):
 
 
 def test_a_step_is_one_frame_read_or_written(tmp_path, monkeypatch):
-    """A server serves others between two steps: no step draws a gap of more than a second, though
-    faces of many frames are classified together."""
+    """A server serves others between two steps: none draws more than one frame, whatever gaps the
+    times of a file have."""
     drawn: list[int] = []
 
     class Writer(ClipWriter):
-        def write(self, image, time):
+        def steps(self, image, time):
             before = self._written
-            super().write(image, time)
+            for _ in super().steps(image, time):
+                drawn[-1] += self._written - before
+                yield
+                before = self._written
             drawn[-1] += self._written - before
 
     monkeypatch.setattr(analysis, "ClipWriter", Writer)
@@ -254,7 +258,7 @@ def test_a_step_is_one_frame_read_or_written(tmp_path, monkeypatch):
     drawn.append(0)
     for _ in steps:
         drawn.append(0)
-    assert sum(drawn) == 210 and max(drawn) == 30  # and the last one when it is closed
+    assert sum(drawn) == 210 and max(drawn) == 1  # and the last one when it is closed
 
 
 def test_faces_of_many_frames_are_classified_together(clip):
@@ -493,3 +497,41 @@ def test_one_person_in_a_real_clip(data_dir, tmp_path):
     assert len(rows) == sum(t.frames for t in result.tracks)
     boxes = np.array([[float(row[k]) for k in ("x1", "y1", "x2", "y2")] for row in rows])
     assert (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+def test_views_of_a_result(clip):
+    result = told(clip, one_face)
+    (track,) = result.tracks
+    plain_values = result.to_dict()
+    assert json.loads(json.dumps(plain_values)) == plain_values
+    assert plain_values["frames"] == result.frames and plain_values["notes"] == list(result.notes)
+    (numbers,) = plain_values["tracks"]
+    assert numbers["dominant"] == track.dominant and numbers["shares"] == dict(track.shares)
+    assert [point["time"] for point in numbers["timeline"]] == [
+        round(p.time, 3) for p in track.points
+    ]
+    pandas = pytest.importorskip("pandas")
+    table = result.to_dataframe()
+    seen = [point for point in track.points if point.probs is not None]
+    assert isinstance(table, pandas.DataFrame)
+    assert list(table.columns) == ["track", "time_s", *LABELS] and len(table) == len(seen)
+    assert set(table["track"]) == {track.track}
+    np.testing.assert_array_equal(table["time_s"], [point.time for point in seen])
+    np.testing.assert_array_equal(table["anger"], [point.probs["anger"] for point in seen])
+
+
+def test_analyse_video_is_all_steps_at_once(clip, tmp_path, monkeypatch):
+    reported: list[Progress] = []
+    found = analyse_video(
+        clip, Recognizer(), detector=Detector(one_face), table=tmp_path / "t.csv", every=2,
+        half_life=0, report=reported.append,
+    )  # fmt: skip
+    assert found == told(clip, one_face, table=tmp_path / "t.csv", every=2)
+    assert [p.done for p in reported] == sorted(p.done for p in reported)
+    assert reported[-1].done == found.frames
+    recognizer = Recognizer()
+    recognizer.detector = Detector(one_face)
+    monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda: recognizer)
+    assert analyse_video(clip, half_life=0) == told(clip, one_face)
+    with pytest.raises(TypeError, match="evry"):
+        analyse_video(clip, recognizer, evry=2)

@@ -1,7 +1,7 @@
 // The weights picker. A choice belongs to this page: it travels with every question.
 
 import { make, say } from "./dom.mjs";
-import { UNANSWERED, asker, pickWeights } from "./session.mjs";
+import { asker, noteRefusals, pickWeights, unanswered } from "./session.mjs";
 
 const inWords = (labels) => `${labels.length} expressions: ${labels.join(", ")}`;
 
@@ -10,6 +10,7 @@ export function start({ element, props, server }) {
   const find = (selector) => element.querySelector(selector);
   const details = find(".fer-weights");
   let current = props.source;
+  noteRefusals();
 
   async function pick(wanted) {
     if (!wanted) return say(element, "Enter a folder or hf-hub:user/name.", true);
@@ -24,7 +25,7 @@ export function start({ element, props, server }) {
       find(".fer-weights-labels").textContent = inWords(answer.labels);
       pickWeights(wanted, answer);
     } catch {
-      say(element, UNANSWERED, true);
+      say(element, unanswered(), true);
     } finally {
       mark();
       details.dataset.state = "ready";

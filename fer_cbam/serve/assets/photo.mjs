@@ -7,7 +7,7 @@ import { download, jsonBlob, make, pause, say, svg, takeFiles } from "./dom.mjs"
 import { drawFaces } from "./faces.mjs";
 import { drawFigure } from "./figure.mjs";
 import { makePanel } from "./panel.mjs";
-import { UNANSWERED, asker, onWeights } from "./session.mjs";
+import { asker, onWeights, unanswered } from "./session.mjs";
 import { tooLarge } from "./text.mjs";
 
 const LARGEST = 25e6; // bytes
@@ -46,7 +46,7 @@ export function start({ element, server }) {
       say(element, answer.message, answer.failed);
       root.dataset.state = answer.failed ? "failed" : "done";
     } catch {
-      say(element, UNANSWERED, true);
+      say(element, unanswered(), true);
       root.dataset.state = "failed";
     }
   }

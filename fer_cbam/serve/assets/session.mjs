@@ -1,4 +1,6 @@
-// What all parts of the page share: who asks, and with which weights.
+// What all parts of the page share: who asks, with which weights, and why there was no answer.
+
+import { whyUnanswered } from "./text.mjs";
 
 // A name for this page, so that the server can share its time fairly. It says nothing about anyone.
 const visitor = [...crypto.getRandomValues(new Uint32Array(4))].join("-");
@@ -21,5 +23,23 @@ export function onWeights(heard) {
   if (picked) heard(picked);
 }
 
-// gradio gives no reason for a question without an answer, so the likely ones are said.
-export const UNANSWERED = "The server does not answer, or is too busy. Try again in a moment.";
+// gradio drops why a question was refused, so its status is noted on the way.
+let status = null;
+
+export function noteRefusals(page = window) {
+  const ask = page.fetch;
+  page.fetch = async (address, ...more) => {
+    const isQuestion = /\/(component_server|upload|file)\b/.test(String(address));
+    try {
+      const response = await ask(address, ...more);
+      if (isQuestion) status = response.ok ? null : response.status;
+      return response;
+    } catch (error) {
+      if (isQuestion) status = 0;
+      throw error;
+    }
+  };
+}
+
+// Why the last question had no answer.
+export const unanswered = () => whyUnanswered(status);

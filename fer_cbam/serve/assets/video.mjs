@@ -2,7 +2,7 @@
 // clip is fetched and then forgotten there: what is shown and downloaded lies in this page.
 
 import { download, jsonBlob, make, pause, say, takeFiles } from "./dom.mjs";
-import { UNANSWERED, asker, onWeights } from "./session.mjs";
+import { asker, onWeights, unanswered } from "./session.mjs";
 import { clock, percent, tooLarge } from "./text.mjs";
 import { WIDTH, drawTimeline, makeTimeline } from "./timeline.mjs";
 
@@ -82,7 +82,7 @@ export function start({ element, server, upload }) {
       say(element, answer.message);
       if (weights !== asker().weights) markStale(OTHER_WEIGHTS);
     } catch {
-      if (current === clip) fail(UNANSWERED);
+      if (current === clip) fail(unanswered());
     } finally {
       if (current === clip) current = null;
       if (clip.name) server.clip_forget({ clip: clip.name }).catch(() => {});

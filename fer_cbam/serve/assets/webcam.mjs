@@ -7,7 +7,7 @@ import { loadImage, pause, say } from "./dom.mjs";
 import { drawFaces, paintHeat } from "./faces.mjs";
 import { Pace } from "./pace.mjs";
 import { People } from "./people.mjs";
-import { UNANSWERED, asker, onWeights } from "./session.mjs";
+import { asker, onWeights, unanswered } from "./session.mjs";
 import { Steady, inWords as told } from "./steady.mjs";
 
 const LONGEST = 640; // pixels of a frame's longer side
@@ -118,7 +118,7 @@ export function start({ element, props, server }) {
       step(source)
         .catch(() => {
           if (stream !== source) return;
-          say(element, UNANSWERED, true);
+          say(element, unanswered(), true);
           pace.wait(performance.now(), 1000);
         })
         .finally(() => pace.ended());

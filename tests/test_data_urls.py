@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_cbam.data_urls import from_data_url, jpeg_url, png_url
 from fer_cbam.errors import ImageError
-from fer_cbam.serve.data_urls import from_data_url, jpeg_url, png_url
 
 
 def pixels(url: str) -> np.ndarray:
