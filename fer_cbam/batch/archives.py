@@ -9,8 +9,9 @@ from collections.abc import Container, Iterator
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
-from fer_cbam.batch.formats import IMAGE_SUFFIXES
+from fer_cbam.batch.formats import IMAGE_SUFFIXES, kind_of
 from fer_cbam.batch.storage import is_url, open_binary, read_bytes
+from fer_cbam.batch.tasks import TAR
 from fer_cbam.errors import DataError, ImageError
 
 if TYPE_CHECKING:
@@ -128,6 +129,32 @@ def _image_of(value: Any, source: str) -> bytes | Exception:
     return ImageError(
         f"image column: got {type(value).__name__}; expected bytes or a path", "not a picture"
     )
+
+
+def content(source: str, member: str = "") -> bytes:
+    """The bytes of one image: of a file, or of a member as :func:`tar_images` and
+    :func:`parquet_images` number it.
+
+    Raises:
+        OSError, DataError, ImageError: it cannot be read.
+    """
+    if not member:
+        return read_bytes(source)
+    if kind_of(source) == TAR:
+        found = (data for name, data in tar_images(source) if name == member)
+    else:
+        with parquet_file(source) as file:
+            groups = file.num_row_groups
+        found = (
+            data
+            for group in range(groups)
+            for name, data in parquet_images(source, group)
+            if name == member
+        )
+    data = next(found, DataError(f"{source}: no {member}; expected it to be there still"))
+    if isinstance(data, Exception):
+        raise data
+    return data
 
 
 def beside(source: str, path: str) -> str:

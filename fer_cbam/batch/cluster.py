@@ -11,6 +11,7 @@ https://arxiv.org/abs/1712.05889.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_cbam.batch.tasks import Answer, Settings, Task
 from fer_cbam.batch.worker import Worker, as_answer, header_of
-from fer_cbam.errors import BackendError
+from fer_cbam.errors import BackendError, BatchError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,10 +57,12 @@ def answers(tasks: Iterator[Task], settings: Settings, cluster: Cluster) -> Iter
     started = not ray.is_initialized()
     if started:
         own = {} if cluster.address else {"object_store_memory": STORE_BYTES}
-        ray.init(address=cluster.address, include_dashboard=None, log_to_driver=False, **own)
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="warning", **own)
     try:
         while round_tasks := [task.to_json() for task in islice(tasks, ROUND_TASKS)]:
             yield from _round(ray, round_tasks, settings, cluster)
+    except ray.exceptions.RayError as error:
+        raise BatchError(f"the cluster cannot go on: {error}") from error
     finally:
         if started:
             ray.shutdown()
@@ -82,6 +85,7 @@ def _ray() -> Any:
 def _round(ray: Any, tasks: list[str], settings: Settings, cluster: Cluster) -> Iterator[Answer]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     blocks = -(-len(tasks) // cluster.tasks)
     data = ray.data.from_items([{"task": task} for task in tasks], override_num_blocks=blocks)
     actors = cluster.actors or _room(ray, cluster)
@@ -90,7 +94,7 @@ def _round(ray: Any, tasks: list[str], settings: Settings, cluster: Cluster) -> 
         fn_constructor_kwargs={"settings": settings.to_json()},
         batch_size=cluster.tasks,
         batch_format="pyarrow",
-        concurrency=(1, actors),
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors),
         num_cpus=cluster.cpus,
         num_gpus=cluster.gpus or None,
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TASK_IMAGES = 64  # of one task, where each is a file
 PART_ROWS = 50_000  # of one part
-PART_SECONDS = 60.0  # after which a part is written, however small: what a killed run loses
+PART_SECONDS = 30.0  # after which a part is written, however small: what a killed run loses
 
 #: Tasks -> their answers: the processes of one machine, or a cluster.
 Engine = Callable[[Iterator[Task]], Iterator[Answer]]
