@@ -52,7 +52,7 @@ export function architectureOf(config, labels, side, names) {
     made[key] = value;
   }
   if (!names.some((name) => name.includes(".attention.spatial.norm."))) {
-    made.attention = [...made.attention].map((kind) => `${kind}`.split("_")[0]);
+    made.attention = [made.attention].flat().map((kind) => `${kind}`.split("_")[0]);
   }
   check(made, pooling ?? "");
   return made;
@@ -63,7 +63,7 @@ const isListOf = (values, length, test) =>
   Array.isArray(values) && values.length === length && values.every(test);
 
 function check(made, pooling) {
-  const stages = made.channels.length;
+  const stages = made.channels?.length;
   const poolings = POOLINGS[made.hidden_size === 0];
   const rules = [
     ["channels", "multiples of 8", isListOf(made.channels, stages, (n) => isCount(n) && !(n % 8))],

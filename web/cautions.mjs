@@ -3,14 +3,16 @@
 const SMALL = 40; // pixels of a face's longer side
 const DARK = 40; // of 255: median brightness of the face
 const SIDE_VIEW = 0.32; // see noseOffset(); about 38 degrees
+const TURNED = 45; // degrees; past it a face is nearer to a quarter turn than to upright
 
-// Which of "small", "dark" and "side" hold for a face of an image (RGBA), in this order.
+// Which of "small", "dark", "side" and "turned" hold for a face of an image (RGBA), in this order.
 export function cautions(image, face) {
   const [x1, y1, x2, y2] = face.box;
   return [
     Math.max(x2 - x1, y2 - y1) < SMALL && "small",
     brightness(image, face) < DARK && "dark",
     noseOffset(face) > SIDE_VIEW && "side",
+    Math.abs(roll(face)) > TURNED && "turned",
   ].filter(Boolean);
 }
 
@@ -45,4 +47,9 @@ export function noseOffset({ landmarks: [left, right, nose] }) {
   if (squared === 0) return Infinity;
   const away = [0, 1].map((i) => nose[i] - (left[i] + right[i]) / 2);
   return Math.abs(away[0] * line[0] + away[1] * line[1]) / squared;
+}
+
+// How far a face lies on its side in the picture, in degrees from -180 to 180, clockwise.
+export function roll({ landmarks: [left, right] }) {
+  return (Math.atan2(right[1] - left[1], right[0] - left[0]) * 180) / Math.PI;
 }

@@ -10,10 +10,19 @@ export class Decision {
     Object.assign(this, { labels, temperature, uncertainBelow, probe });
     this.bias = bias ?? labels.map(() => 0);
     this.lift = lift ?? labels.map(() => 0);
-    if (!(temperature > 0)) {
+    this.#check();
+  }
+
+  #check() {
+    const { temperature, bias, uncertainBelow } = this;
+    if (!(temperature > 0 && temperature < Infinity)) {
       throw new WeightsError(`temperature: got ${temperature}; expected a number above 0`);
     }
-    if (!this.lift.some((value) => value > -Infinity)) {
+    const said = this.lift.filter((value) => value !== -Infinity);
+    if (![...bias, uncertainBelow, ...said].every(Number.isFinite)) {
+      throw new WeightsError("bias, uncertain_below or decision: expected finite numbers");
+    }
+    if (!said.length) {
       throw new WeightsError("decision: every label is silent; expected one that can be said");
     }
   }
@@ -90,8 +99,12 @@ function logPrior(shares, labels, where) {
 
 // What is added to scores for (1 - balance) * accuracy + balance * balanced accuracy:
 // fer_cbam/prior.py.
-const balanceOffset = (log, balance) =>
-  log.map((value) => Math.log(1 - balance + (balance * Math.exp(-value)) / log.length));
+function balanceOffset(log, balance) {
+  if (!(balance >= 0 && balance <= 1)) {
+    throw new WeightsError(`balance: got ${balance}; expected a number in [0, 1]`);
+  }
+  return log.map((value) => Math.log(1 - balance + (balance * Math.exp(-value)) / log.length));
+}
 
 // What a release has added to the logits.
 function releaseOffset(config, labels) {
@@ -105,11 +118,16 @@ function liftOf({ decision, prior, training }, labels) {
   const log = decision.balance ? logPrior(prior ?? training?.prior, labels, "prior") : null;
   const offset = log ? balanceOffset(log, decision.balance) : labels.map(() => 0);
   const silent = decision.silent ?? [];
+  if (!Array.isArray(silent)) throw new WeightsError("decision: silent: expected a list of labels");
   numbersOf(Object.fromEntries(silent.map((label) => [label, 1])), labels, "decision: silent");
   return labels.map((label, i) => (silent.includes(label) ? -Infinity : shift[i] + offset[i]));
 }
 
 function probeOf(probe) {
   if (!probe) return null;
-  return { weights: probe.weights.map(Number), bias: Number(probe.bias) };
+  const { weights, bias } = probe;
+  if (!Array.isArray(weights) || ![...weights, bias].every(Number.isFinite)) {
+    throw new WeightsError("face_probe: expected weights and a bias, finite numbers");
+  }
+  return { weights, bias };
 }

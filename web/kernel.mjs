@@ -32,6 +32,11 @@ export class Kernel {
     this.call = exported;
   }
 
+  // Bytes that are taken from the browser: as many as the largest picture has needed.
+  get size() {
+    return this.call.memory.buffer.byteLength;
+  }
+
   // Views of memory, good until more is taken.
   floats(address, count) {
     return new Float32Array(this.call.memory.buffer, address, count);

@@ -30,25 +30,27 @@ export function readOnnxTensors(buffer, file = "model.onnx") {
 }
 
 function readTensor(message) {
-  const found = { dims: [], type: 0, name: "", raw: null };
+  const found = new Map(); // field -> its last value
+  const shape = [];
   for (const [field, value] of fields(message)) {
-    if (field === TENSOR.dims) found.dims.push(...(value.length >= 0 ? packed(value) : [value]));
-    else if (field === TENSOR.type) found.type = value;
-    else if (field === TENSOR.name) found.name = new TextDecoder().decode(value);
-    else if (field === TENSOR.raw) found.raw = value;
+    if (field === TENSOR.dims) shape.push(...(isBytes(value) ? packed(value) : [value]));
+    else found.set(field, value);
   }
-  const { dims: shape, name } = found;
-  if (found.type !== FLOAT || !found.raw) return { name, shape, data: null };
+  const [type, title, raw] = [TENSOR.type, TENSOR.name, TENSOR.raw].map((key) => found.get(key));
+  const name = isBytes(title) ? new TextDecoder().decode(title) : "";
+  if (type !== FLOAT || !isBytes(raw)) return { name, shape, data: null };
   const count = shape.reduce((product, side) => product * side, 1);
-  if (found.raw.length !== 4 * count) {
-    throw new RangeError(`${name}: ${found.raw.length} bytes for shape [${shape}]`);
+  if (raw.length !== 4 * count) {
+    throw new RangeError(`${name}: ${raw.length} bytes for shape [${shape}]`);
   }
-  return { name, shape, data: new Float32Array(found.raw.slice().buffer) };
+  return { name, shape, data: new Float32Array(raw.slice().buffer) };
 }
+
+const isBytes = (value) => value instanceof Uint8Array;
 
 function* messages(all, wanted) {
   for (const [field, value] of all) {
-    if (field === wanted && value.length !== undefined) yield value;
+    if (field === wanted && isBytes(value)) yield value;
   }
 }
 

@@ -7,8 +7,10 @@ import { clip, round } from "./rounding.mjs";
 export const MAX_PIXELS = 50e6; // phones' pictures have 12 to 48 million
 const CONTRAST_LIMIT = 3; // of the histogram equalisation
 const GRID = 4; // tiles of it in each direction
-const LARGEST_SQUARE = 20_000; // pixels of a face: more is none in an image of MAX_PIXELS
-const STEPS = 4096; // of the tables of roots and of gamma, as in evened.c
+const LARGEST_SQUARE = 10_000; // pixels of a face: more is none in an image of MAX_PIXELS
+const FARTHEST = 2 ** 24; // pixels; what lies farther away is as far
+const LIGHTEST = 255 * 8; // what white's light is counted as
+const STEPS = 4096; // of the table of gamma, as in evened.c
 
 // image: {data, width, height} with RGBA bytes, such as an ImageData. Throws ImageError.
 export function checkImage(image) {
@@ -113,14 +115,15 @@ export function turned(kernel, picture, quarters) {
 
 let lights = null; // tables of light and Lab, made when they are first needed
 
+// As OpenCV's for bytes (modules/imgproc/src/color_lab.cpp); see evened.c.
 function lightTables() {
-  const roots = new Float32Array(STEPS + 1).map((_, i) => {
-    const t = i / STEPS;
-    return t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116;
-  });
-  const linear = new Float32Array(256).map((_, i) => {
+  const linear = new Int32Array(256).map((_, i) => {
     const v = i / 255;
-    return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    return round(LIGHTEST * (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  });
+  const roots = new Int32Array(256 * 1.5 * 8).map((_, i) => {
+    const t = i / LIGHTEST;
+    return round(2 ** 15 * (t < 0.008856 ? 7.787 * t + 16 / 116 : Math.cbrt(t)));
   });
   const gamma = new Float32Array(STEPS + 1).map((_, i) => {
     const t = i / STEPS;
@@ -161,7 +164,7 @@ export function cutSquare(kernel, picture, affine, side, bicubic) {
   const fine = [a / factor, b / factor, x, c / factor, d / factor, y];
   fine[2] -= (fine[0] + fine[1]) * block;
   fine[5] -= (fine[3] + fine[4]) * block;
-  const origin = [fine[2], fine[5]].map(Math.floor);
+  const origin = [fine[2], fine[5]].map((v) => clip(Math.floor(v), -FARTHEST, FARTHEST));
   fine[2] -= origin[0];
   fine[5] -= origin[1];
   return kernel.within(() => {

@@ -42,6 +42,7 @@ export class Preprocess {
   // The affine [m00, m01, m02, m10, m11, m12] from the pixels of a crop to those of the image.
   // face: {box, landmarks}. Throws ImageError for a face without extent.
   affine(face) {
+    checkFace(face);
     const target = this.landmarks.map(([x, y]) => [x * this.side - 0.5, y * this.side - 0.5]);
     const found = similarity(target, face.landmarks);
     return this.fromBox ? this.#placedByBox(found, face) : found;
@@ -81,6 +82,16 @@ export class Preprocess {
       }
     });
     return out;
+  }
+}
+
+function checkFace({ box, landmarks }) {
+  const isPair = (point) => areNumbers(point, 2);
+  if (!areNumbers(box, 4) || !Array.isArray(landmarks) || landmarks.length !== 5) {
+    throw new ImageError(`face: box ${box}; expected 4 numbers, and 5 landmarks`);
+  }
+  if (!landmarks.every(isPair)) {
+    throw new ImageError(`face: landmarks ${landmarks}; expected 5 pairs of finite numbers`);
   }
 }
 

@@ -71,6 +71,11 @@ export class Recognizer {
     this.#bicubic = kernel.put(bicubicTable());
   }
 
+  // Bytes of memory that the kernel holds: as many as the largest image has needed.
+  get memory() {
+    return this.#kernel.size;
+  }
+
   // All faces of an image, {data: RGBA bytes, width, height}: [{box, score, landmarks}] in its
   // pixels, the largest first. maxSide: longest side of the finest search. Throws ImageError.
   detect(image, { maxSide = MAX_SIDE } = {}) {

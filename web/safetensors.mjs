@@ -33,7 +33,8 @@ function readHeader(buffer, file) {
   throw new WeightsError(`${file}: its header is no JSON object; expected a safetensors file`);
 }
 
-function readTensor(buffer, start, { dtype, shape, data_offsets: offsets }, where) {
+function readTensor(buffer, start, tensor, where) {
+  const { dtype, shape, data_offsets: offsets } = tensor ?? {};
   const size = BYTES[dtype];
   if (!size) throw new WeightsError(`${where} is ${dtype}; expected F16 or F32`);
   const whole = (value) => Number.isSafeInteger(value) && value >= 0;

@@ -24,7 +24,7 @@ WEB = ROOT / "web"
 DRIVER = Path(__file__).with_name("driver.mjs")
 ASTRONAUT = ROOT / "fer_cbam" / "serve" / "assets" / "astronaut.jpg"
 LEAST_NODE = 20
-DTYPES = {"Float32Array": np.float32, "Uint8ClampedArray": np.uint8}
+DTYPES = {"Float32Array": np.float32, "Uint8ClampedArray": np.uint8, "Uint8Array": np.uint8}
 
 Ask = Callable[..., list[Any]]
 
@@ -63,7 +63,7 @@ def ask(node: str, tmp_path: Path) -> Ask:
 def _written(question: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A question with its pictures as files."""
     question = dict(question)
-    if isinstance(question["weights"], str):
+    if isinstance(question.get("weights"), str):
         question["weights"] = str(embedded_dir(question["weights"]))
     if "crops" in question:
         crops = question.pop("crops")
@@ -72,7 +72,7 @@ def _written(question: dict[str, Any], folder: Path) -> dict[str, Any]:
         question["image"] = _picture(question["image"], folder)
     if "frames" in question:
         question["frames"] = [
-            _picture(image, folder) | {"time": time} for time, image in question["frames"]
+            _picture(image, folder) | {"time": time} for image, time in question["frames"]
         ]
     return question
 

@@ -8,6 +8,8 @@ const { web, detector, questions } = JSON.parse(readFileSync(0, "utf-8"));
 const load = (name) => import(new URL(name, `${pathToFileURL(web)}/`));
 const { Recognizer } = await load("recognizer.mjs");
 const { Live } = await load("live.mjs");
+const { Kernel } = await load("kernel.mjs");
+const pictures = await load("pictures.mjs");
 
 const bytes = (path) => {
   const read = readFileSync(path);
@@ -59,6 +61,24 @@ const ANSWERS = {
     }));
     return { ...found, recognitions };
   },
+  // What a function of pictures.mjs makes of an image, with whatever it needs beside.
+  async picture(_, { image: given, name, values }) {
+    const kernel = await Kernel.open(bytes(`${web}/kernel.wasm`));
+    const picture = pictures.putImage(kernel, image(given));
+    if (name === "cutSquare") {
+      const table = kernel.put(pictures.bicubicTable());
+      return { data: pictures.cutSquare(kernel, picture, ...values, table) };
+    }
+    const { address, width, height } = pictures[name](kernel, picture, ...values);
+    return { data: kernel.bytes(address, 4 * width * height).slice(), width, height };
+  },
+  // An expression's value for the `data`, with what a module (or several) exports as
+  // `module`.
+  async evaluate(_, { module, expression, data }) {
+    const [main, ...others] = await Promise.all([module].flat().map(load));
+    const all = Object.assign({}, ...others, main);
+    return new Function("module", "data", `return ${expression}`)(all, data);
+  },
   // Frames one after another.
   live(recognizer, { frames }) {
     const live = new Live(recognizer);
@@ -76,6 +96,7 @@ const plain = (_, value) =>
 
 const answers = [];
 for (const { ask, weights, ...question } of questions) {
-  answers.push(ANSWERS[ask](await opened(weights), question));
+  const recognizer = weights && (await opened(weights));
+  answers.push(await ANSWERS[ask](recognizer, question));
 }
 process.stdout.write(JSON.stringify(answers, plain));

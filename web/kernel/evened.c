@@ -84,16 +84,14 @@ static void equalised(byte *plane, long w, long h, float limit, byte *maps) {
     }
 }
 
-// Linear RGB to XYZ over the white of D65, and back: ITU-R BT.709.
+// Linear RGB to XYZ over the white of D65, in 4096ths, and back: ITU-R BT.709.
+static const int TO_XYZ[3][3] = {{1777, 1541, 778}, {871, 2929, 296}, {73, 448, 3575}};
 #define X 0.950456f
 #define Z 1.088754f
-static const float TO_XYZ[3][3] = {{0.412453f / X, 0.357580f / X, 0.180423f / X},
-                                   {0.212671f, 0.715160f, 0.072169f},
-                                   {0.019334f / Z, 0.119193f / Z, 0.950227f / Z}};
 static const float TO_RGB[3][3] = {{3.240479f * X, -1.53715f, -0.498535f * Z},
                                    {-0.969256f * X, 1.875991f, 0.041556f * Z},
                                    {0.055648f * X, -0.204043f, 1.057311f * Z}};
-enum { STEPS = 4096 };  // of the tables of roots and of bytes
+enum { STEPS = 4096 };  // of the table of bytes
 
 static inline float looked_up(const float *table, float x) {
   float place = x < 0 ? 0 : x > 1 ? STEPS : x * STEPS;
@@ -105,36 +103,49 @@ static inline byte rounded(float x) {
   return (byte)(x < 0 ? 0 : x > 255 ? 255 : __builtin_nearbyintf(x));
 }
 
-// linear: of 256 bytes, what light they stand for in [0, 1]. roots: STEPS + 1 values of Lab's f
-// over [0, 1]. gamma: STEPS + 1 bytes (as floats) of light in [0, 1]. lab: 3 * w * h bytes. line:
-// 4 * w floats. maps: GRID * GRID * BINS bytes.
-void EXPORT(even_out)(const byte *in, long w, long h, float limit, const float *linear,
-                      const float *roots, const float *gamma, byte *out, byte *lab, float *line,
-                      byte *maps) {
-  long n = w * h;
-  byte *lightness = lab, *a = lab + n, *b = lab + 2 * n;
-  smooth(in, w, h, out, line);
-  for (long i = 0; i < n; i++) {
-    float f[3];
+// x / 2^bits, rounded.
+static inline int descaled(int x, int bits) { return (x + (1 << (bits - 1))) >> bits; }
+
+// RGBA -> three planes L, a, b, in whole numbers, as OpenCV does it for bytes: in the dark its steps
+// are coarse. linear: of 256 bytes, the light that they stand for, of 2040. roots: Lab's f of light,
+// of 2^15.
+static void to_lab(const byte *in, long n, const int *linear, const int *roots, byte *lab) {
+  enum { LIGHT = 12, ROOT = 15 };
+  int scale = (116 * 255 + 50) / 100, shift = -((16 * 255 * (1 << ROOT) + 50) / 100);
+  for (long i = 0; i < n; i++, in += 4) {
+    int f[3];
     for (int j = 0; j < 3; j++) {
-      const float *m = TO_XYZ[j];
-      f[j] = looked_up(roots, m[0] * linear[out[4 * i]] + m[1] * linear[out[4 * i + 1]] +
-                                  m[2] * linear[out[4 * i + 2]]);
+      const int *m = TO_XYZ[j];
+      int light = m[0] * linear[in[0]] + m[1] * linear[in[1]] + m[2] * linear[in[2]];
+      f[j] = roots[descaled(light, LIGHT)];
     }
-    lightness[i] = rounded((116 * f[1] - 16) * 2.55f);
-    a[i] = rounded(500 * (f[0] - f[1]) + 128);
-    b[i] = rounded(200 * (f[1] - f[2]) + 128);
+    lab[i] = (byte)clamp(descaled(scale * f[1] + shift, ROOT), 0, 255);
+    lab[n + i] = (byte)clamp(descaled(500 * (f[0] - f[1]) + (128 << ROOT), ROOT), 0, 255);
+    lab[2 * n + i] = (byte)clamp(descaled(200 * (f[1] - f[2]) + (128 << ROOT), ROOT), 0, 255);
   }
-  equalised(lightness, w, h, limit, maps);
-  for (long i = 0; i < n; i++) {
-    float y = (lightness[i] / 2.55f + 16) / 116, xyz[3];
-    float f[3] = {y + (a[i] - 128) / 500.f, y, y - (b[i] - 128) / 200.f};
+}
+
+// Back again. gamma: STEPS + 1 bytes (as floats) of light in [0, 1].
+static void from_lab(const byte *lab, long n, const float *gamma, byte *out) {
+  for (long i = 0; i < n; i++, out += 4) {
+    float y = (lab[i] / 2.55f + 16) / 116, xyz[3];
+    float f[3] = {y + (lab[n + i] - 128) / 500.f, y, y - (lab[2 * n + i] - 128) / 200.f};
     for (int j = 0; j < 3; j++)
       xyz[j] = f[j] > 6 / 29.f ? f[j] * f[j] * f[j] : (f[j] - 16 / 116.f) / 7.787f;
     for (int c = 0; c < 3; c++) {
       const float *m = TO_RGB[c];
       float light = m[0] * xyz[0] + m[1] * xyz[1] + m[2] * xyz[2];
-      out[4 * i + c] = rounded(looked_up(gamma, light));
+      out[c] = rounded(looked_up(gamma, light));
     }
   }
+}
+
+// lab: 3 * w * h bytes. line: 4 * w floats. maps: GRID * GRID * BINS bytes.
+void EXPORT(even_out)(const byte *in, long w, long h, float limit, const int *linear,
+                      const int *roots, const float *gamma, byte *out, byte *lab, float *line,
+                      byte *maps) {
+  smooth(in, w, h, out, line);
+  to_lab(out, w * h, linear, roots, lab);
+  equalised(lab, w, h, limit, maps);
+  from_lab(lab, w * h, gamma, out);
 }
