@@ -1,0 +1,1 @@
+"""Fusion of modalities: fitting it, and the two data sets that show what it is worth."""
