@@ -18,7 +18,7 @@ from typing import Any, get_type_hints
 import cv2
 
 from fer_cbam.backends.base import BACKENDS
-from fer_cbam.backends.open import default_backend
+from fer_cbam.backends.open import fastest_backend
 from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
 from fer_cbam.hub import DEFAULT_WEIGHTS
@@ -201,7 +201,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Facial expressions, and why, in the browser.")
     add = parser.add_argument
     add("--weights", default=DEFAULT_WEIGHTS, help="<arch>.<tag>, a folder, or hf-hub:user/name")
-    add("--backend", choices=BACKENDS, help="what runs the network (default: torch if installed)")
+    add(
+        "--backend",
+        choices=BACKENDS,
+        help="what runs the network (default: the fastest of those installed)",
+    )
     add(
         "--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
         help="address to listen on; 0.0.0.0 is every one",
@@ -272,7 +276,7 @@ def serve(recognizers: RecognizerCache, folder: Path, args: argparse.Namespace) 
     """Until a key or a signal ends it. folder: for uploads, gradio's cache and matplotlib's."""
     os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
     os.environ.setdefault("MPLCONFIGDIR", str(folder))  # gradio loads it where it is installed
-    backend = args.backend or default_backend()
+    backend = args.backend or fastest_backend(args.weights)
     live = face_detector(backend, max_side=LIVE_SIDE)
     clip = face_detector(backend, max_side=SEARCH_SIDE)
     blocks = build(Server(recognizers, folder, live, clip))

@@ -24,7 +24,7 @@ from eval.records import record
 from fer_cbam.backends.base import Backend
 from fer_cbam.backends.onnx import OnnxBackend
 from fer_cbam.backends.torch import TorchBackend
-from fer_cbam.deploy.export import milliseconds
+from fer_cbam.deploy.folder import milliseconds
 from fer_cbam.hub import DEFAULT_WEIGHTS, load_model
 
 

@@ -26,6 +26,8 @@ WEIGHTS_FILE = "model.safetensors"
 # (embedded weights); in a folder without one it holds them itself (`fer-cbam export`).
 GRAPH_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
+# The network for LiteRT (`fer-cbam export --format litert`), in int8 and in 16 bits.
+LITERT_FILE, LITERT_FP16_FILE = "model.tflite", "model.fp16.tflite"
 
 
 def embedded_names() -> list[str]:

@@ -35,15 +35,16 @@ PACKAGES = {package: set(names) for package, names in table("Which package may i
 ROWS = table("Layers inside fer_cbam")
 LAYER = {unit: int(height) for height, (unit, *_) in ROWS}
 
-HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "pandas", "pyarrow", "ray"}
+HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "ai_edge_litert", "pandas", "pyarrow",
+         "ray"}  # fmt: skip
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"dataframe", "data_urls", "remote_images", "environment",
               "errors", "types", "labels", "preprocess", "pretrained", "images",
               "side_data", "data", "detect", "render", "cli", "commands", "registration",
               "onnx_session", "decide", "experts", "prior", "hub", "recognizer", "video", "words",
               "serve", "deploy", "saliency", "batch", "backends", "backends.base",
-              "backends.batched",
-              "backends.known_graphs", "backends.names", "backends.onnx", "backends.open",
+              "backends.batched", "backends.known_graphs", "backends.litert", "backends.names",
+              "backends.onnx", "backends.open",
               "explain", "explain.base", "explain.class_gradcam", "explain.gate", "explain.hide",
               "explain.named", "explain.occlusion", "explain.parts"}  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What runs the network: the same promise for torch and for ONNX Runtime."""
+"""What runs the network: the same promise for torch, ONNX Runtime and LiteRT."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:  # nothing here computes, and the command line reads the names
 
     from fer_cbam.preprocess import Preprocess
 
-#: ``onnx-int8`` is the quantised network of a folder that ``fer-cbam export`` made.
-BACKENDS = ("torch", "onnx", "onnx-int8")
+#: ``onnx-int8`` and ``litert`` are quantised networks of folders that ``fer-cbam export`` made.
+BACKENDS = ("torch", "onnx", "onnx-int8", "litert")
 
 
 @dataclass(frozen=True, eq=False)

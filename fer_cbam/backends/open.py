@@ -5,13 +5,40 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from fer_cbam import pretrained
 from fer_cbam.backends.base import BACKENDS, Backend
-from fer_cbam.errors import BackendError
+from fer_cbam.errors import BackendError, WeightsError
+from fer_cbam.hub.load import local_folder
+
+#: Package that runs a backend -> what installs it, and another backend.
+PACKAGES = {
+    "torch": ("torch", "onnx"), "timm": ("torch", "onnx"), "onnxruntime": ("onnx", "torch"),
+    "ai_edge_litert": ("litert", "onnx"),
+}  # fmt: skip
 
 
 def default_backend() -> str:
     """``"torch"`` where it is installed, else ``"onnx"``."""
     return "torch" if find_spec("torch") and find_spec("timm") else "onnx"
+
+
+def fastest_backend(source: str | Path) -> str:
+    """What answers one face soonest: the first of ``"litert"``, ``"onnx"`` and ``"torch"`` that is
+    installed, and for which these weights have a network.
+
+    ``"onnx-int8"``, which may cost up to half a point of accuracy, has to be asked for; so has a
+    graphics processor, which is quicker for many faces at once only. source: as in
+    :func:`fer_cbam.hub.resolve`; of a hub nothing is fetched.
+    """
+    try:
+        folder = local_folder(source)
+    except WeightsError:  # on a hub, or nowhere: opening it says which
+        return default_backend()
+    if (folder / pretrained.LITERT_FILE).is_file() and find_spec("ai_edge_litert"):
+        return "litert"
+    if (folder / pretrained.GRAPH_FILE).is_file() and find_spec("onnxruntime"):
+        return "onnx"
+    return default_backend()
 
 
 def open_backend(
@@ -42,14 +69,19 @@ def open_backend(
             from fer_cbam.hub import load_model
 
             return TorchBackend(load_model(source), device)
+        if backend == "litert":
+            from fer_cbam.backends.litert import LitertBackend
+
+            return LitertBackend.load(source)
         from fer_cbam.backends.onnx import OnnxBackend
 
         return OnnxBackend.load(source, backend == "onnx-int8", threads)
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "timm", "onnxruntime"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in PACKAGES:
             raise
-        extra, other = ("torch", "onnx") if backend == "torch" else ("onnx", "torch")
+        extra, other = PACKAGES[missing]
         raise BackendError(
-            f"backend {backend!r} needs {error.name}, which is not installed; "
+            f"backend {backend!r} needs {missing}, which is not installed; "
             f"expected: pip install 'fer-cbam[{extra}]', or backend {other!r}"
         ) from error

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_cbam.errors import BackendError
 
 if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
-    from fer_cbam.deploy.export import Exported
+    from fer_cbam.data import Dataset
+    from fer_cbam.deploy.folder import Exported
+
+    Exporter = Callable[[str, Path, Dataset | None], Exported]
+
+NEEDED = ("torch", "timm", "onnx", "onnxruntime", "flatbuffers", "ai_edge_litert", "litert_torch",
+          "ai_edge_quantizer")  # fmt: skip
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,10 +25,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     export.add_argument(
         "--weights", required=True, help="<arch>.<tag>, a folder, or hf-hub:user/name"
     )
-    export.add_argument("--format", choices=["onnx"], default="onnx")
+    export.add_argument("--format", choices=["onnx", "litert"], default="onnx")
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
     export.add_argument(
-        "--data", type=Path, metavar="FER2013", help="measure accuracy, and make an int8 network"
+        "--data", type=Path, metavar="FER2013", help="measure accuracy; onnx: make an int8 network"
     )
     export.add_argument("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
     export.set_defaults(run=run)
@@ -32,13 +39,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         import torch
 
-        from fer_cbam.deploy.export import export
+        export = _exporter(args.format)
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "timm", "onnx", "onnxruntime"):
+        extra = {"onnx": "export", "litert": "litert-export"}[args.format]
+        if error.name not in NEEDED:
             raise
         raise BackendError(
             f"export needs {error.name}, which is not installed; "
-            "expected: pip install 'fer-cbam[export]'"
+            f"expected: pip install 'fer-cbam[{extra}]'"
         ) from error
     from fer_cbam import data
 
@@ -48,17 +56,29 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _exporter(form: str) -> Exporter:
+    """What writes a format, with all that it needs imported."""
+    if form == "onnx":
+        from fer_cbam.deploy.export import export
+
+        return export
+    import ai_edge_quantizer  # noqa: F401
+    import litert_torch  # noqa: F401
+
+    from fer_cbam.deploy.litert import export_litert
+
+    return export_litert
+
+
 def export_table(exported: Exported) -> str:
-    """Accuracy, size and latency side by side; below, what became of int8."""
-    lines = [f"{'':10} {'accuracy':>9} {'size':>10} {'one face, one thread':>21}"]
+    """Accuracy, agreement with torch, size and latency side by side; below, what was dropped."""
+    lines = [f"{'':11} {'accuracy':>9} {'as torch':>9} {'size':>10} {'one face, one thread':>21}"]
     for v in exported.variants:
         accuracy = "-" if v.accuracy is None else f"{100 * v.accuracy:.2f} %"
+        agreement = "-" if v.agreement is None else f"{100 * v.agreement:.2f} %"
         lines.append(
-            f"{v.name:10} {accuracy:>9} {v.size / 1e6:>7.2f} MB {v.milliseconds:>18.2f} ms"
+            f"{v.name:11} {accuracy:>9} {agreement:>9} {v.size / 1e6:>7.2f} MB "
+            f"{v.milliseconds:>18.2f} ms"
         )
-    names = {v.name: v for v in exported.variants}
-    if "onnx-int8" in names:
-        loss = 100 * ((names["onnx"].accuracy or 0) - (names["onnx-int8"].accuracy or 0))
-        fate = "kept" if exported.int8 else "removed: more than half a point"
-        lines.append(f"int8 loses {loss:.2f} points on PublicTest; {fate}")
+    lines += [f"{name}: removed, for it loses more than half a point" for name in exported.dropped]
     return "\n".join([*lines, f"written to {exported.folder}"])

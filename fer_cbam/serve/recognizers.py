@@ -11,6 +11,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from fer_cbam import pretrained
+from fer_cbam.backends.open import fastest_backend
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import WeightsError
 from fer_cbam.hub import DEFAULT_WEIGHTS, resolve
@@ -26,7 +27,8 @@ class RecognizerCache:
 
     default: what a visitor gets who picks nothing; always there. elsewhere: whether visitors may
     name a folder of this computer or a hub repository; otherwise only embedded weights and the
-    default. backend: what runs all of them, see :meth:`EmotionRecognizer.from_pretrained`.
+    default. backend: what runs all of them, by default for each what answers soonest, see
+    :func:`fer_cbam.backends.open.fastest_backend`.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class RecognizerCache:
         self.elsewhere = elsewhere
         self.keep = max(1, keep)
         self.backend = backend
-        self._first = EmotionRecognizer.from_pretrained(default, detector, backend)
+        self._first = self._opened(self.default, detector)
         self._loaded: OrderedDict[str, EmotionRecognizer] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
@@ -109,13 +111,17 @@ class RecognizerCache:
 
     def _load(self, name: str) -> EmotionRecognizer:
         check(name)
-        recognizer = EmotionRecognizer.from_pretrained(name, self._first.detector, self.backend)
+        recognizer = self._opened(name, self._first.detector)
         with self._lock:
             self._loaded[name] = recognizer
             self._loading.pop(name, None)
             while len(self._loaded) > self.keep:
                 self._loaded.popitem(last=False)
         return recognizer
+
+    def _opened(self, source: str, detector: FaceDetector | None) -> EmotionRecognizer:
+        backend = self.backend or fastest_backend(source)
+        return EmotionRecognizer.from_pretrained(source, detector, backend)
 
 
 def check(source: str) -> Path:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import pytest
 
-from fer_cbam import EmotionRecognizer
+from fer_cbam import EmotionRecognizer, pretrained
 from fer_cbam.backends import open as module
-from fer_cbam.backends.open import default_backend, open_backend
+from fer_cbam.backends.open import default_backend, fastest_backend, open_backend
 from fer_cbam.errors import BackendError
 
 
@@ -20,6 +21,36 @@ def test_the_default_is_torch_where_it_is_installed(folder, monkeypatch):
     assert type(open_backend(folder)).__name__ == "OnnxBackend"
 
 
+def installed(monkeypatch, *packages: str) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: object() if name in packages else None)
+
+
+def test_the_fastest_of_those_installed_that_has_a_network(folder, tmp_path, monkeypatch):
+    everything = ("torch", "timm", "onnxruntime", "ai_edge_litert")
+    installed(monkeypatch, *everything)
+    assert fastest_backend(folder) == "onnx"  # no network for LiteRT lies there
+    assert fastest_backend("fer_cbam_tiny.ferplus") == "onnx"
+    assert fastest_backend(tmp_path) == fastest_backend("hf-hub:user/name") == "torch"
+    for name in ("model.onnx", "model.tflite"):
+        (tmp_path / name).touch()
+    assert fastest_backend(tmp_path) == "litert"
+    installed(monkeypatch, *everything[:3])
+    assert fastest_backend(tmp_path) == "onnx"
+    installed(monkeypatch, *everything[:2])
+    assert fastest_backend(tmp_path) == fastest_backend(folder) == "torch"
+
+
+def test_litert_is_not_installed(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    monkeypatch.setattr("fer_cbam.backends.litert._check_fits", lambda *_: None)
+    shutil.copy(pretrained.embedded_dir("fer_cbam_tiny.ferplus") / "config.json", tmp_path)
+    (tmp_path / "model.tflite").touch()
+    message = r"'litert' needs ai_edge_litert, .*'fer-cbam\[litert\]', or backend 'onnx'"
+    with pytest.raises(BackendError, match=message):
+        open_backend(tmp_path, "litert")
+
+
 def test_devices(folder):
     with pytest.raises(BackendError, match="'onnx': got device 'cuda'; expected 'cpu'"):
         open_backend(folder, "onnx", "cuda")
@@ -29,7 +60,9 @@ def test_devices(folder):
 
 
 def test_unknown_backend():
-    with pytest.raises(BackendError, match="'tflite'; expected one of: torch, onnx, onnx-int8"):
+    with pytest.raises(
+        BackendError, match="'tflite'; expected one of: torch, onnx, onnx-int8, litert"
+    ):
         EmotionRecognizer.from_pretrained(backend="tflite")
 
 

@@ -36,9 +36,8 @@ def test_without_data(folder, x, tmp_path):
     exported = export(folder, tmp_path / "out")
     out = exported.folder
     assert sorted(p.name for p in out.iterdir()) == ["LICENSE.md", "config.json", "model.onnx"]
-    assert not exported.int8
     assert [v.name for v in exported.variants] == ["torch", "onnx"]
-    assert all(v.accuracy is None and v.milliseconds > 0 for v in exported.variants)
+    assert all(v.accuracy is None is v.agreement and v.milliseconds > 0 for v in exported.variants)
     assert exported.variants[1].size == (out / "model.onnx").stat().st_size
     config = json.loads((out / pretrained.CONFIG_FILE).read_text())
     original = pretrained.read_config(folder)
@@ -56,7 +55,7 @@ def test_without_data(folder, x, tmp_path):
 def test_int8_is_measured_and_kept(folder, x, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAX_LOSS", 0.5)  # these weights were not trained
     exported = export(folder, tmp_path, dataset)
-    assert exported.int8
+    assert not exported.dropped
     torch_, onnx_, int8 = exported.variants
     assert (torch_.name, onnx_.name, int8.name) == ("torch", "onnx", "onnx-int8")
     assert torch_.accuracy == onnx_.accuracy == 11 / 12
@@ -82,10 +81,12 @@ def test_int8_is_measured_and_kept(folder, x, dataset, tmp_path, monkeypatch):
 def test_int8_that_loses_too_much_is_removed(folder, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAX_LOSS", -1)
     exported = export(folder, tmp_path, dataset)
-    assert not exported.int8 and len(exported.variants) == 3
+    assert exported.dropped == ("onnx-int8",) and len(exported.variants) == 3
     assert not (tmp_path / pretrained.INT8_FILE).exists()
     assert "int8" not in pretrained.read_config(tmp_path)["export"]
-    assert "removed: more than half a point" in export_command.export_table(exported)
+    assert "onnx-int8: removed, for it loses more than half a point" in export_command.export_table(
+        exported
+    )
 
 
 def test_a_folder_of_weights_is_not_overwritten(folder):
@@ -105,7 +106,7 @@ def test_a_data_set_without_the_splits(folder, dataset, tmp_path):
 def test_command(folder, tmp_path, capsys):
     assert cli.main(["export", "--weights", str(folder), "--out", str(tmp_path / "out")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["accuracy", "size", "one", "face,", "one", "thread"]
+    assert lines[0].split() == ["accuracy", "as", "torch", "size", "one", "face,", "one", "thread"]
     assert [line.split()[0] for line in lines[1:3]] == ["torch", "onnx"]
     assert lines[-1] == f"written to {tmp_path / 'out'}"
     assert cli.main(["export", "--weights", "nowhere", "--out", str(tmp_path)]) == 1
