@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -303,3 +304,40 @@ def test_layer_transform_takes_edges_to_edges(angle):
         across, down = x + 0.5, y + 0.5
         by_edges = (a * across + c * down + e, b * across + d * down + f)
         assert by_edges == pytest.approx(tuple(by_centres))
+
+
+def test_maps_below_boxes_are_the_overlays_one_after_the_other(image):
+    """One copy, or none, in place of one for each face."""
+    rng = np.random.default_rng(1)
+    places = [np.array([[a, -b, x], [b, a, y]], float) for a, b, x, y in
+              [(1, 0, 20, 30), (0.8, 0.6, 60, 10), (2.5, -1, 100, 90)]]  # fmt: skip
+    faces = [recognition((x, 20, x + 50, 70), affine=affine)
+             for x, affine in zip((20, 60, 100), places, strict=True)]  # fmt: skip
+    maps = [saliency(rng.random((48, 48)) * 1.2 - 0.1), None, saliency(rng.random((48, 48)))]
+    expected = image
+    for face, one in zip(faces, maps, strict=True):
+        expected = expected if one is None else render.overlay(expected, face, one)
+    expected = render.annotate(expected, faces, [1, 2, 3])
+    before = image.copy()
+    drawn = render.annotate(image, faces, [1, 2, 3], maps)
+    np.testing.assert_array_equal(drawn, expected)
+    np.testing.assert_array_equal(image, before)
+    assert render.annotate(image, faces, [1, 2, 3], maps, in_place=True) is image
+    np.testing.assert_array_equal(image, expected)
+    with pytest.raises(ValueError, match="shorter"):
+        render.annotate(image, faces, saliencies=maps[:2])
+
+
+def test_an_overlay_is_the_blend_in_floats(image):
+    """Each pixel as NumPy has it, by the formula."""
+    values = np.random.default_rng(2).random((48, 48), np.float32)
+    affine = np.array([[1.7, -0.4, 30.0], [0.4, 1.7, 15.0]])
+    drawn = render.overlay(image, recognition(affine=affine), saliency(values), 0.65)
+    size = image.shape[1], image.shape[0]
+    heat = cv2.warpAffine(values, affine, size, flags=cv2.INTER_LINEAR)
+    ramp = np.clip((np.minimum(np.arange(48), 47 - np.arange(48)) + 0.5) / (0.06 * 48), 0, 1)
+    edge = cv2.warpAffine(np.outer(ramp, ramp).astype(np.float32), affine, size)
+    weight = 0.65 * (edge * heat)[..., None]
+    expected = np.rint(image * (1 - weight) + render.heat_colors(heat) * weight)
+    apart = np.abs(drawn - expected)
+    assert apart.max() <= 1 and (apart > 0).mean() < 0.01  # where a float32 rounds otherwise

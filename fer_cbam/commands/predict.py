@@ -111,12 +111,12 @@ def write_explanations(
     from PIL import Image
 
     from fer_cbam.images import decode_image
-    from fer_cbam.render import annotate, overlay
+    from fer_cbam.render import annotate
 
     image = decode_image(photo)  # once more: of many photos only the faces were kept
     for number, recognition in enumerate(recognitions, 1):
         for saliency in recognition.saliencies:
-            picture = annotate(overlay(image, recognition, saliency), [recognition])
+            picture = annotate(image, [recognition], saliencies=[saliency])
             Image.fromarray(picture).save(folder / f"{name}.face{number}.{saliency.kind}.png")
 
 

@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING, Any
 from fer_cbam.dataframe import dataframe
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.detect.yunet import YuNetDetector
-from fer_cbam.render import annotate, overlay, shrink
-from fer_cbam.types import Face, Recognition
+from fer_cbam.render import annotate, shrink
+from fer_cbam.types import Face, Recognition, Saliency
 from fer_cbam.video import tracks
 from fer_cbam.video.clip import MAX_PIXELS, ClipReader, ClipWriter, Frame
 from fer_cbam.video.face_table import FaceTable
@@ -311,11 +311,10 @@ class _Analysis:
             if self.writer is not None and frame.image is not None:
                 recognitions = [t.recognition for t in self._shown]
                 small, moved = shrink(frame.image, recognitions, WRITTEN_SIDE)
-                for recognition in moved if self.explained else ():
-                    if not recognition.prediction.no_face:
-                        small = overlay(small, recognition, recognition.saliency())
-                drawn = annotate(small, moved, [t.track for t in self._shown])
-                for _ in self.writer.steps(drawn, frame.time):
+                maps = [_evidence(r) for r in moved] if self.explained else []
+                numbers = [t.track for t in self._shown]
+                annotate(small, moved, numbers, maps, in_place=True)
+                for _ in self.writer.steps(small, frame.time):
                     yield
             yield
 
@@ -395,6 +394,11 @@ def _recognize(
     ]  # fmt: skip
     found = iter(recognizer.recognize_aligned([face for faces in aligned for face in faces]))
     return [[next(found) for _ in faces] for faces in aligned]
+
+
+def _evidence(recognition: Recognition) -> Saliency | None:
+    """What is drawn over a face in the marked clip."""
+    return None if recognition.prediction.no_face else recognition.saliency()
 
 
 def _breaks_off(analysis: _Analysis, reader: ClipReader) -> list[str]:
