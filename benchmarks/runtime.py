@@ -1,7 +1,8 @@
-"""What a face costs: torch, ONNX Runtime and int8 in one run, one thread.
+"""What a face costs: torch, ONNX Runtime, LiteRT and int8 in one run, one thread.
 
-    fer-cbam export --weights NAME --data fer2013.csv --out exported/     # for int8
-    python -m benchmarks.runtime [--weights NAME] [--exported exported/] [--rounds 50]
+    fer-cbam export --weights NAME --data fer2013.csv --out onnx/     # for int8
+    fer-cbam export --weights NAME --format litert --out litert/
+    python -m benchmarks.runtime [--weights NAME] [--onnx onnx/] [--litert litert/] [--rounds 50]
         [--report reports/speed/<weights>.json]
 
 Each round times every way once, in turn, so that a machine whose speed drifts treats all alike; the
@@ -19,11 +20,9 @@ from pathlib import Path
 import torch
 
 from benchmarks import report
+from benchmarks.agreement import opened
 from eval.predict import weights_name
 from eval.records import record
-from fer_cbam.backends.base import Backend
-from fer_cbam.backends.onnx import OnnxBackend
-from fer_cbam.backends.torch import TorchBackend
 from fer_cbam.deploy.folder import milliseconds
 from fer_cbam.hub import DEFAULT_WEIGHTS, load_model
 
@@ -32,19 +31,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
-    parser.add_argument("--exported", type=Path, help="folder of fer-cbam export, for int8")
+    parser.add_argument("--onnx", type=Path, help="folder of fer-cbam export, for int8")
+    parser.add_argument("--litert", type=Path, help="folder of fer-cbam export --format litert")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--report", type=Path, help="JSON to write as well")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     loaded = load_model(args.weights)
-    backends: dict[str, Backend] = {
-        "torch": TorchBackend(loaded, "cpu"),
-        "onnx": OnnxBackend.load(args.exported or args.weights, threads=1),
-    }
-    if args.exported:
-        backends["onnx-int8"] = OnnxBackend.load(args.exported, int8=True, threads=1)
+    backends = opened(args.weights, args.onnx, args.litert)
     print(f"{args.weights}, one thread, median of {args.rounds} rounds")
     print("| ms a face | " + " | ".join(backends) + " |")
     print("| --- |" + " ---: |" * len(backends))

@@ -313,6 +313,53 @@ def frame(records: pd.DataFrame) -> str:
                  rows)  # fmt: skip
 
 
+def agreement(records: pd.DataFrame) -> str:
+    """How good each runtime's network is, and how like torch's."""
+    taken = select(records, study="agreement")
+    columns = {"MB": ("megabytes", ".2f"), "accuracy": ("accuracy", ".1p"),
+               "balanced accuracy": ("balanced_accuracy", ".1p"),
+               "same label as torch": ("same_label", ".2p"),
+               "correlation of Grad-CAM with torch's": ("gradcam_correlation", ".4f")}  # fmt: skip
+    rows = []
+    for weights in sorted(taken["weights"].unique()):
+        own = select(taken, weights=weights)
+        for way in [way for way in titles.RUNTIMES if way in set(own["option"])]:
+            values = [cell(own, spec, option=way, metric=metric)
+                      for metric, spec in columns.values()]  # fmt: skip
+            rows.append([f"{titles.method(weights)}, {titles.RUNTIMES[way]}", *values])
+    return table(["PublicTest", *columns], rows)
+
+
+def against(records: pd.DataFrame) -> str:
+    """What a frame costs now, as a share of what it cost before, in one run."""
+    taken = select(records, study="against")
+    rows = []
+    for (weights, condition), own in taken.groupby(["weights", "condition"], sort=False):
+        share = one(own, metric="share")
+        rows.append([
+            f"{titles.method(weights)}, {_against(condition)}",
+            cell(own, ".1f", metric="before_milliseconds"),
+            cell(own, ".1f", metric="now_milliseconds"),
+            f"{100 * share['value']:.0f} % ({100 * share['low']:.0f}\u2013"
+            f"{100 * share['high']:.0f})",
+        ])  # fmt: skip
+    header = [f"640x480, one thread of {_processor(taken)}", "before, ms", "now, ms",
+              "now of before (quartiles)"]  # fmt: skip
+    return table(header, rows)
+
+
+def _against(condition: str) -> str:
+    if condition in titles.AGAINST:
+        return titles.AGAINST[condition]
+    faces, _, backend = condition.partition(", ")
+    faces = faces.replace("1 face", "one face")
+    if backend == "own":
+        return f"{faces} to labels, the app's own choice"
+    if backend == "onnx":
+        return f"{faces} to labels, ONNX Runtime"
+    return f"{faces} to labels, {titles.RUNTIMES[backend]} against ONNX Runtime"
+
+
 def _processor(taken: pd.DataFrame) -> str:
     names = sorted(set(taken["processor"].dropna()))
     if len(names) > 1:
@@ -340,4 +387,6 @@ BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {
     "cost": cost,
     "speed": speed,
     "frame": frame,
+    "agreement": agreement,
+    "against": against,
 }

@@ -17,7 +17,12 @@ OPTIONS = {
     "tencrop": ", ten crops",
     "ensemble": ", ensemble",
 }
-RUNTIMES = {"torch": "torch", "onnx": "ONNX Runtime", "onnx-int8": "int8"}
+RUNTIMES = {
+    "torch": "torch", "onnx": "ONNX Runtime", "onnx-int8": "ONNX Runtime, int8",
+    "litert": "LiteRT, int8", "litert-fp16": "LiteRT, fp16",
+}  # fmt: skip
+#: Of `benchmarks.against`; its other conditions name a backend behind the number of faces.
+AGAINST = {"align": "cutting 20 faces out", "draw": "drawing 20 faces on 1920x1080"}
 
 
 def method(weights: str) -> str:

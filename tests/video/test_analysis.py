@@ -197,7 +197,9 @@ def test_boxes_are_held_between_searched_frames(clip, tmp_path):
 def test_captions_start_with_the_number_of_the_face(clip, tmp_path, monkeypatch):
     drawn = []
     annotate = analysis.annotate
-    monkeypatch.setattr(analysis, "annotate", lambda *a: (drawn.append(a[2]), annotate(*a))[1])
+    monkeypatch.setattr(
+        analysis, "annotate", lambda *a, **k: (drawn.append(a[2]), annotate(*a, **k))[1]
+    )
     told(clip, lambda n: [face(200), face(80)], annotated=tmp_path / "a.webm", every=10)
     assert drawn == [[1, 2]] * 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eval.docs import results
-from eval.docs.markdown import NOT_YET
+from eval.docs.markdown import DASH, NOT_YET
 from eval.records import metric_records, record
 from fer_cbam import pretrained
 from fer_cbam.errors import DataError
@@ -195,13 +195,42 @@ def test_speed_and_how_many_times_faster(loaded):
     text = results.speed(records)
     assert text.startswith("| milliseconds a face, one thread of a processor |")
     assert rows(text) == {
-        "`net.ferplus`, one face": ["9.00", "4.50 (2.0\u00d7)", "1.50 (6.0\u00d7)"],
-        "`net.ferplus`, one face, with maps": ["10.00", "8.00 (1.2\u00d7)", "\u2013"],
-        "`net.ferplus`, 64 faces": ["6.00", "3.00 (2.0\u00d7)", "\u2013"],
+        "`net.ferplus`, one face": ["9.00", "4.50 (2.0\u00d7)", "1.50 (6.0\u00d7)", DASH, DASH],
+        "`net.ferplus`, one face, with maps": ["10.00", "8.00 (1.2\u00d7)", DASH, DASH, DASH],
+        "`net.ferplus`, 64 faces": ["6.00", "3.00 (2.0\u00d7)", DASH, DASH, DASH],
     }
     assert rows(results.frame(records)) == {
         "`net.ferplus`, ONNX Runtime, 640x480": ["9.0", "\u2013", "\u2013"]
     }
+
+
+def test_how_like_torch_each_runtime_is(loaded):
+    good = {"megabytes": 3.049, "accuracy": 0.849, "balanced_accuracy": 0.7167,
+            "same_label": 0.99781, "gradcam_correlation": 0.99991}  # fmt: skip
+    records = loaded(agreement=metric_records(good, weights="net.ferplus", option="litert",
+                                              condition="PublicTest", n=9))  # fmt: skip
+    assert rows(results.agreement(records)) == {
+        "`net.ferplus`, LiteRT, int8": ["3.05", "84.9", "71.7", "99.78", "0.9999"]
+    }
+
+
+def test_shares_of_an_earlier_version(loaded):
+    def shared(condition, share, before, now):
+        where = {"weights": "net.ferplus", "condition": condition, "n": 9}
+        return [record("share", share, low=share - 0.02, high=share + 0.03, **where),
+                record("before_milliseconds", before, **where),
+                record("now_milliseconds", now, **where)]  # fmt: skip
+
+    found = [("draw", 0.12, 110.74, 14.1), ("1 face, own", 0.5, 2, 1),
+             ("20 faces, litert", 0.9, 20, 18)]  # fmt: skip
+    records = loaded(against=[one for values in found for one in shared(*values)])
+    assert rows(results.against(records)) == {
+        "`net.ferplus`, drawing 20 faces on 1920x1080": ["110.7", "14.1", "12 % (10\u201315)"],
+        "`net.ferplus`, one face to labels, the app's own choice":
+            ["2.0", "1.0", "50 % (48\u201353)"],
+        "`net.ferplus`, 20 faces to labels, LiteRT, int8 against ONNX Runtime":
+            ["20.0", "18.0", "90 % (88\u201393)"],
+    }  # fmt: skip
 
 
 def test_times_of_two_processors_are_not_put_into_one_table(loaded):
