@@ -52,7 +52,7 @@ def ask(node: str, tmp_path: Path) -> Ask:
         }  # fmt: skip
         done = subprocess.run(
             [node, str(DRIVER)], input=json.dumps(asked), capture_output=True, text=True,
-            timeout=300,
+            timeout=900,  # of a machine that does much else
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return [_read(answer) for answer in json.loads(done.stdout)]
