@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 
 from eval.docs import titles
-from eval.docs.markdown import NOT_YET, cell, table, text
+from eval.docs.markdown import DASH, NOT_YET, cell, table, text
 from eval.docs.records import one, select
 from fer_cbam import pretrained
 from fer_cbam.errors import DataError
@@ -360,6 +360,25 @@ def _against(condition: str) -> str:
     return f"{faces} to labels, {titles.RUNTIMES[backend]} against ONNX Runtime"
 
 
+def browser(records: pd.DataFrame) -> str:
+    """From a canvas to the label of its face in one page, and how many times as fast the kernel is
+    as each other way."""
+    taken = select(records, study="browser")
+    times = select(taken, metric="milliseconds")
+    names = sorted(times["weights"].dropna().unique())
+    rows = []
+    for (option, weights), own in times.groupby(["option", "weights"], sort=False, dropna=False):
+        what = titles.BROWSER[option]
+        network = "" if pd.isna(weights) else f", {titles.method(weights)}"
+        ratios = [cell(taken, ".1f", "interval", option=option, weights=name,
+                       metric="times_as_fast")
+                  if pd.isna(weights) or weights == name else DASH for name in names]  # fmt: skip
+        rows.append([f"{what}{network}", cell(own, ".1f", "interval"), *ratios])
+    header = [f"640x480 canvas to label, one thread of {_processor(taken)}", "milliseconds",
+              *(f"kernel with {titles.method(name)}: times as fast" for name in names)]  # fmt: skip
+    return table(header, rows)
+
+
 def _processor(taken: pd.DataFrame) -> str:
     names = sorted(set(taken["processor"].dropna()))
     if len(names) > 1:
@@ -389,4 +408,5 @@ BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {
     "frame": frame,
     "agreement": agreement,
     "against": against,
+    "browser": browser,
 }

@@ -21,6 +21,9 @@ RUNTIMES = {
     "torch": "torch", "onnx": "ONNX Runtime", "onnx-int8": "ONNX Runtime, int8",
     "litert": "LiteRT, int8", "litert-fp16": "LiteRT, fp16",
 }  # fmt: skip
+#: Of `benchmarks.browser`.
+BROWSER = {"kernel": "FER-CBAM's kernel", "onnxruntime-web": "the same steps, ONNX Runtime",
+           "human": "human", "face-api": "face-api"}  # fmt: skip
 #: Of `benchmarks.against`; its other conditions name a backend behind the number of faces.
 AGAINST = {"align": "cutting 20 faces out", "draw": "drawing 20 faces on 1920x1080"}
 

@@ -233,6 +233,26 @@ def test_shares_of_an_earlier_version(loaded):
     }  # fmt: skip
 
 
+def test_how_many_times_as_fast_the_browser_s_kernel_is(loaded):
+    def taken(option, ms, weights=None, **ratios):
+        yield record("milliseconds", ms, low=ms - 1, high=ms + 1, option=option, weights=weights)
+        for own, ratio in ratios.items():
+            yield record("times_as_fast", ratio, low=ratio - 0.1, high=ratio + 0.2, option=option,
+                         weights=own)  # fmt: skip
+
+    found = [
+        taken("kernel", 4.0, "a"), taken("kernel", 8.0, "b"),
+        taken("onnxruntime-web", 12.0, "b", b=1.5), taken("human", 20.0, a=5.0, b=2.5),
+    ]  # fmt: skip
+    records = loaded(browser=[one for values in found for one in values])
+    assert rows(results.browser(records)) == {
+        "FER-CBAM's kernel, `a`": ["4.0 (3.0\u20135.0)", DASH, DASH],
+        "FER-CBAM's kernel, `b`": ["8.0 (7.0\u20139.0)", DASH, DASH],
+        "the same steps, ONNX Runtime, `b`": ["12.0 (11.0\u201313.0)", DASH, "1.5 (1.4\u20131.7)"],
+        "human": ["20.0 (19.0\u201321.0)", "5.0 (4.9\u20135.2)", "2.5 (2.4\u20132.7)"],
+    }
+
+
 def test_times_of_two_processors_are_not_put_into_one_table(loaded):
     records = loaded(speed=[timed("torch", 9.0), timed("onnx", 4.0)])
     records.loc[1, "processor"] = "another"
