@@ -23,7 +23,8 @@ from fer_cbam.errors import DataError, WeightsError
 SIDE = 48
 LOST = 0.01  # of the faces that set the threshold
 FACES, EACH = 4000, 400  # that the read is learnt on; of each kind
-_PENALTY = 0.05  # inverse of the ridge: of standardised features, many of which are alike
+HARD, HARD_EACH = ("negative", "tiles"), 2000  # made of faces, and most like them in the embedding
+_PENALTY = 1.0  # inverse of the ridge, of standardised features
 Make = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 
@@ -171,8 +172,10 @@ def fit_probe(
     order = np.random.default_rng(seed).permutation(len(training))[:FACES]
     faces = [training[i] for i in order]
     read = [embeddings(backend, faces)]
-    read += [embeddings(backend, made(kind, EACH, faces, seed)) for kind in FITTED]
-    x, y = np.concatenate(read), np.repeat([1, 0], [len(faces), EACH * len(FITTED)])
+    read += [embeddings(backend, made(kind, HARD_EACH if kind in HARD else EACH, faces, seed))
+             for kind in FITTED]  # fmt: skip
+    x = np.concatenate(read)
+    y = np.repeat([1, 0], [len(faces), len(x) - len(faces)])
     mean, spread = read[0].mean(0), read[0].std(0) + 1e-6
     fitted = LogisticRegression(C=_PENALTY, class_weight="balanced", max_iter=2000)
     fitted.fit((x - mean) / spread, y)

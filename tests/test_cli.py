@@ -156,16 +156,16 @@ def test_explanations_are_the_photo_with_its_map(weights, tmp_path, capsys):
     assert cli.main(["predict", "--weights", str(weights), "--explain", str(out), *photos]) == 0
     assert sorted(path.name for path in out.iterdir()) == [
         "astronaut-2.face1.gradcam.png",
-        "astronaut-2.face1.occlusion.png",
+        "astronaut-2.face1.occlusion_gradcam.png",
         "astronaut-2.face1.spatial_attention.png",
         "astronaut.face1.gradcam.png",
-        "astronaut.face1.occlusion.png",
+        "astronaut.face1.occlusion_gradcam.png",
         "astronaut.face1.spatial_attention.png",
     ]
     image = np.asarray(Image.open(ASTRONAUT))
     (expected,) = EmotionRecognizer.from_pretrained(weights)(image, explain=True)
     picture = annotate(overlay(image, expected, expected.saliencies[0]), [expected])
-    written = np.asarray(Image.open(out / "astronaut.face1.occlusion.png"))
+    written = np.asarray(Image.open(out / "astronaut.face1.occlusion_gradcam.png"))
     np.testing.assert_array_equal(written, picture)
     assert not np.array_equal(written, image)
 

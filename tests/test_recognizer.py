@@ -67,7 +67,7 @@ def test_one_face_each_step_as_done_by_hand(recognizer, weights, photo):
     assert found.prediction.confidence == pytest.approx(max(probs.tolist()))
     assert found.prediction.uncertain == (found.prediction.confidence < 0.3)
     best, cam, attention = found.saliencies
-    assert (best.kind, best.label) == ("occlusion", found.prediction.label)
+    assert (best.kind, best.label) == ("occlusion_gradcam", found.prediction.label)
     assert (cam.kind, cam.label) == ("gradcam", found.prediction.label)
     np.testing.assert_allclose(cam.values, gradcam(model, x)[0].numpy(), atol=1e-5)
     assert attention.kind == "spatial_attention" and attention.label is None

@@ -11,10 +11,11 @@ import { bicubicTable, checkImage, cutSquare, putImage } from "./pictures.mjs";
 import { Preprocess, layerTransform } from "./preprocess.mjs";
 import { regionMasks, toCrop } from "./regions.mjs";
 import { readSafetensors } from "./safetensors.mjs";
-import { attentionMap, saliencyMap } from "./saliency.mjs";
+import { attentionMap, saliencyMap, upsample } from "./saliency.mjs";
 
 const MAX_SIDE = 4096; // finds faces from about 24 pixels up in photographs to 12 megapixels
-const STILL = "occlusion_4x4"; // what a photograph shows first, where the weights do not say
+const STILL = "occlusion_gradcam"; // what a photograph shows first, where the weights do not say
+const BLEND_PATCHES = 3; // along a side, of that
 const LEAST_LOSS = 0.05; // of probability, with both fills, for a part to be named
 const SOFT = 1 / 48; // of the side: standard deviation of the edges of parts
 
@@ -160,6 +161,7 @@ export class Recognizer {
   // Label -> the map that is most to be trusted on a photograph (`still`).
   explain(recognition) {
     const named = (label) => [label, this.#still(recognition, label)];
+    if (this.still === "occlusion_gradcam") return this.#blend(recognition);
     if (!this.still.startsWith("occlusion")) return Object.fromEntries(this.labels.map(named));
     const count = Number(this.still.split("x")[1]);
     const evidence = this.#occlusion(recognition, count);
@@ -167,6 +169,23 @@ export class Recognizer {
       this.labels.map((label, k) => {
         const values = saliencyMap(evidence[k], count, this.side);
         return [label, { values, side: this.side, kind: "occlusion", label }];
+      }),
+    );
+  }
+
+  // Half occlusion, half Grad-CAM, as fer_cbam/explain/blend.py.
+  #blend(recognition) {
+    const losses = this.#occlusion(recognition, BLEND_PATCHES);
+    const [from] = recognition.map_size;
+    return Object.fromEntries(
+      this.labels.map((label, k) => {
+        const parts = [
+          upsample(losses[k], BLEND_PATCHES, this.side),
+          upsample(recognition.class_maps[label], from, this.side),
+        ].map(even);
+        const evidence = parts[0].map((value, i) => (value + parts[1][i]) / 2);
+        const values = saliencyMap(evidence, this.side, this.side);
+        return [label, { values, side: this.side, kind: "occlusion_gradcam", label }];
       }),
     );
   }
@@ -215,6 +234,13 @@ export class Recognizer {
   }
 }
 
+// A map over its standard deviation.
+function even(map) {
+  const mean = map.reduce((sum, value) => sum + value, 0) / map.length;
+  const square = map.reduce((sum, value) => sum + (value - mean) ** 2, 0) / map.length;
+  return map.map((value) => value / Math.max(Math.sqrt(square), 1e-12));
+}
+
 // losses: for each fill, of each region.
 function namedLosses(names, losses) {
   const least = names.map((_, i) => Math.min(...losses.map((own) => own[i])));
@@ -249,7 +275,8 @@ function gateNeutralOf({ gate_neutral: value }) {
 // Explainers that need gradients are not at hand here: those weights are explained by default.
 function stillOf({ explain }) {
   const name = explain?.still ?? STILL;
-  return /^(gradcam|spatial_attention|occlusion_(4x4|6x6|11x11))$/.test(name) ? name : STILL;
+  const known = /^(gradcam|spatial_attention|occlusion_(gradcam|4x4|6x6|11x11))$/;
+  return known.test(name) ? name : STILL;
 }
 
 async function fetchedWeights(base, name) {

@@ -19,9 +19,20 @@ def records_of(records: pd.DataFrame, name: str) -> list[dict]:
     found = found.sort_values(
         ["data", "protocol"], key=lambda column: column != home, kind="stable"
     )
+    return _rows(found)
+
+
+def trust_of(records: pd.DataFrame, name: str) -> list[dict]:
+    """What ``python -m eval trust`` measured of embedded weights, their own data first."""
+    own = name.partition(".")[2]
+    found = select(records, study="trust", weights=name)
+    return _rows(found.sort_values("data", key=lambda data: data != own, kind="stable"))
+
+
+def _rows(found: pd.DataFrame) -> list[dict]:
     rows = found[[*NAMES, *NUMBERS]].to_dict("records")
     kept = [{k: v for k, v in row.items() if pd.notna(v)} for row in rows]
-    return [row for row in kept if "value" in row]
+    return [{**row, "n": int(row["n"])} if "n" in row else row for row in kept if "value" in row]
 
 
 def cards(records: pd.DataFrame) -> dict[Path, str]:
@@ -30,5 +41,7 @@ def cards(records: pd.DataFrame) -> dict[Path, str]:
     for name in pretrained.embedded_names():
         folder = pretrained.embedded_dir(name)
         config = pretrained.read_config(folder)
-        texts[folder / CARD_FILE] = compose(folder, config, name, records_of(records, name))
+        texts[folder / CARD_FILE] = compose(
+            folder, config, name, records_of(records, name), trust_of(records, name)
+        )
     return texts

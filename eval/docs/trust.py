@@ -25,9 +25,11 @@ def robustness(records: pd.DataFrame) -> str:
     columns = {"relative accuracy": "relative_accuracy", "error": "corruption_error"}
     header = ["spoilt by, %"]
     for name in weights:
-        n = text(one(own, weights=name, condition=ALL)["n"], ",.0f")
-        header += [f"{titles.method(name)}, {n} faces: relative accuracy", "error"]
-    header.append("error of HOG + linear SVM")
+        whole = one(own, weights=name, condition=ALL)
+        faces = f"{text(whole['n'], ',.0f')} faces of {titles.data(whole['data'])}"
+        header += [f"{titles.method(name)}, {faces}: relative accuracy", "error"]
+    svm_data = titles.data(one(own, weights=weights[0], condition=ALL)["data"])
+    header.append(f"error of HOG + linear SVM on {svm_data}")
     rows = []
     for condition in order:
         here = select(spoilt, condition=condition)

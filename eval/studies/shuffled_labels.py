@@ -27,7 +27,7 @@ from fer_cbam.errors import DataError, FerError
 from fer_cbam.labels import FER2013_CODES
 from fer_cbam.types import Sample
 
-FACES, WATCHED = 500, 100  # that are trained on, and that are watched
+FACES, WATCHED = 256, 50  # that are trained on, and that are watched
 
 
 def shuffled(dataset: Dataset, count: int = FACES, seed: int = 0) -> list[tuple[Sample, str]]:

@@ -148,7 +148,7 @@ def energy(logits: np.ndarray) -> np.ndarray:
 
 
 def _faces(subject: Subject) -> Iterator[Record]:
-    logits, embedding = read(subject.backend, subject.crops)
+    logits, embedding = read(subject.fast, subject.crops)
     decision = subject.decision
     taken = decision.is_face(embedding, len(logits))
     least = np.quantile(energy(logits), max(LOST, float((~taken).mean())))
@@ -158,7 +158,7 @@ def _faces(subject: Subject) -> Iterator[Record]:
     for kind in subject.progress(list(KINDS), "no faces"):
         # Another seed than the fit's, and faces that it has not seen.
         pictures = made(str(kind), each, subject.crops, subject.seed + 1)
-        logits, embedding = read(subject.backend, pictures)
+        logits, embedding = read(subject.fast, pictures)
         passed = np.stack([decision.is_face(embedding, each), energy(logits) >= least])
         group = FITTED_KINDS if kind in FITTED else UNSEEN_KINDS
         for condition in (str(kind), group):

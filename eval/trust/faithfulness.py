@@ -8,7 +8,8 @@ a method is above a baseline (``group``), paired by face, with a bootstrap over 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -36,8 +37,8 @@ from fer_cbam.explain.named import LIVE, NEED_TORCH
 name = "faithfulness"
 title = "Explanations: do they show what the answer rests on?"
 
-FACES, QUICK_FACES = 150, 50
-STEPS = {"pixel": 8, "block": 6}
+FACES, QUICK_FACES = 100, 50
+STEPS = {"pixel": 6, "block": 4}
 QUICK_STEPS = {"pixel": 4}
 UNUSED = ("noise", "road")  # by no explainer of ours: methods are ranked by these
 MOST_MILLISECONDS = 50  # of a map for a photo
@@ -50,10 +51,9 @@ def measure(subject: Subject) -> list[Record]:
     faces = subject.some(QUICK_FACES if subject.quick else FACES)
     x = subject.backend.preprocess([subject.crops[i] for i in faces])
     labels = said(subject, logits_of(subject.fast, x))
-    rng = subject.rng(name)
-    maps = all_maps(subject, x, labels, rng)
+    maps = all_maps(subject, x, labels, subject.rng(f"{name} maps"))
     rows = subject.table.iloc[faces]
-    scores = judged(subject, x, labels, maps, rng)
+    scores = judged(subject, x, labels, maps, subject.rng(name))
     records = [
         subject.record("milliseconds", milliseconds(method, subject), condition=method,
                        option="torch" if backend_for(method, subject) is subject.backend
@@ -89,14 +89,26 @@ def judged(
         some = slice(start, start + AT_ONCE)
         judge = Judge(lambda faces: logits_of(subject.fast, faces), x[some], labels[some],
                       FILLS[fill], noise[some], subject.decision)  # fmt: skip
-        for (method, kind), order in ranks.items():
-            if fill != own_fill(method):
-                steps = (QUICK_STEPS if subject.quick else STEPS)[kind]
-                probs, odds = judge.curves(order[some], steps)
-                found = probs.scores | {"abpc_log_odds": odds.scores["abpc"]}
-                parts.setdefault((method, kind, fill), []).append(found)
+        own = {key: order[some] for key, order in ranks.items() if fill != own_fill(key[0])}
+        steps = QUICK_STEPS if subject.quick else STEPS
+        found = subject.done(f"{fill} {start}", partial(_scores, judge, own, steps))
+        for method, kind in own:
+            scores = {m: found[f"{method} {kind} {m}"] for m in (*METRICS, "abpc_log_odds")}
+            parts.setdefault((method, kind, fill), []).append(scores)
     return {key: {m: np.concatenate([p[m] for p in several]) for m in several[0]}
             for key, several in parts.items()}  # fmt: skip
+
+
+def _scores(
+    judge: Judge, ranks: Mapping[tuple[str, str], np.ndarray], steps: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """``<method> <kind> <score>`` -> ``(B,)``."""
+    found = {}
+    for (method, kind), order in ranks.items():
+        probs, odds = judge.curves(order, steps[kind])
+        for metric, values in (probs.scores | {"abpc_log_odds": odds.scores["abpc"]}).items():
+            found[f"{method} {kind} {metric}"] = values
+    return found
 
 
 def summary(subject: Subject, rows: pd.DataFrame, scores: Scores) -> Iterator[Record]:

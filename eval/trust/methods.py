@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
 from eval.trust.baselines import BASELINES, class_means
 from eval.trust.section import Subject
 from fer_cbam.backends.base import Backend
+from fer_cbam.explain.base import Explainer
 from fer_cbam.explain.named import (
     EXPLAINERS,
     GATE,
@@ -68,11 +70,16 @@ def all_maps(
     maps = {}
     for name in explainers(subject):
         explainer = open_explainer(name, backend_for(name, subject))
-        parts = [explainer(x[i : i + 16], labels[i : i + 16]) for i in range(0, len(x), 16)]
-        maps[name] = np.concatenate(parts)
+        made = partial(_maps_of, explainer, x, labels)
+        maps[name] = subject.done(f"maps {name}", made)["maps"]
     for name in dict.fromkeys((GRADCAM, *defaults(subject).values())):
         maps[MEAN + name] = class_means(maps[name], labels)
     return maps | {name: make(x, rng) for name, make in BASELINES.items()}
+
+
+def _maps_of(explainer: Explainer, x: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    parts = [explainer(x[i : i + 16], labels[i : i + 16]) for i in range(0, len(x), 16)]
+    return {"maps": np.concatenate(parts)}
 
 
 def baselines_of(method: str, names: Mapping[str, object]) -> list[str]:

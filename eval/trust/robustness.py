@@ -96,7 +96,7 @@ def _run(subject: Subject, samples: Sequence[Sample], methods: Sequence[Method])
 
 
 def _answers(subject: Subject, samples: Sequence[Sample], crops: Sequence[np.ndarray]) -> Answers:
-    said = subject.decision.predictions(predict_logits(subject.backend, crops))
+    said = subject.decision.predictions(predict_logits(subject.fast, crops))
     hits = np.array([p.label == s.label for p, s in zip(said, samples, strict=True)])
     return Answers(hits, np.array([p.confidence for p in said]))
 

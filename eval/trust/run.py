@@ -5,8 +5,8 @@
 
 The records of each section are written when it is done (``sections/<name>.records``), and read from
 there by a later run of the same weights, faces, options and code: one that was stopped goes on
-where it was, and ends with the same report. ``python -m eval trust compare`` sets two reports side
-by side, see :mod:`eval.trust.compare`.
+where it was, inside a long section too, and ends with the same report. ``python -m eval trust
+compare`` sets two reports side by side, see :mod:`eval.trust.compare`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
+import shutil
 import sys
+import time
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +47,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["compare"]:
         return compare.main(arguments[1:])
+    started = time.monotonic()
     args = parse_arguments(arguments)
     sections = [s for s in SECTIONS if not args.only or s.name in args.only]
     try:
         subject = open_subject(args.weights, args.data, args.protocol, args.votes, args.quick,
-                               args.backend, args.name)  # fmt: skip
+                               args.backend, args.name, args.shuffled_labels)  # fmt: skip
         made = provenance("eval", ["trust", *arguments])
         report(subject, sections, args.out, made)
     except (FerError, OSError) as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
-    print(args.out / PAGE_FILE)
+    used = os.times()
+    print(f"{args.out / PAGE_FILE}, {time.monotonic() - started:.0f} s, "
+          f"{used.user + used.system:.0f} s of processor time")  # fmt: skip
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -68,6 +75,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--quick", action="store_true", help="100 faces")
     add("--backend", default="torch", choices=BACKENDS, help="what runs the network")
     add("--name", help="name of the weights in the report (default: architecture and data)")
+    add("--shuffled-labels", metavar="WEIGHTS", help="weights that learnt shuffled labels, for the "
+        "section sanity; see eval/studies/shuffled_labels.py")  # fmt: skip
     add("--only", nargs="+", default=[], choices=[s.name for s in SECTIONS], metavar="SECTION",
         help=", ".join(s.name for s in SECTIONS))  # fmt: skip
     return parser.parse_args(argv)
@@ -102,19 +111,21 @@ def part(section: Section, subject: Subject, path: Path, key: dict[str, Any]) ->
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none, or one that another program left: measured anew
     subject.kept.clear()
-    records = section.measure(subject)
+    short = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
+    store = path.parent / f"{section.name}-{short}"
+    records = section.measure(replace(subject, store=store))
     write_whole(path, dumps({"key": key, "records": records, "faces": subject.kept}))
+    shutil.rmtree(store, ignore_errors=True)
     return list(json.loads(path.read_text(encoding="utf-8"))["records"])
 
 
 def fingerprint(subject: Subject) -> dict[str, Any]:
     """What the records depend on."""
     pixels = b"".join(np.ascontiguousarray(crop).tobytes() for crop in subject.crops)
-    weights_file = subject.backend.weights_file.read_bytes()
     return {
         "version": fer_cbam.__version__,
         "weights": subject.weights,
-        "weights_sha256": hashlib.sha256(weights_file).hexdigest(),
+        "weights_sha256": _sha256(subject.backend.weights_file),
         "backend": type(subject.backend).__name__,
         "config": zlib.crc32(json.dumps(subject.backend.config, sort_keys=True).encode()),
         "data": subject.data,
@@ -125,7 +136,12 @@ def fingerprint(subject: Subject) -> dict[str, Any]:
         "votes": subject.votes is not None,
         "quick": subject.quick,
         "seed": subject.seed,
+        "shuffled": subject.shuffled and _sha256(subject.shuffled.weights_file),
     }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 A map that survives random weights shows the picture and not the network (Adebayo et al., NeurIPS
 2018, https://arxiv.org/abs/1810.03292): weights are shuffled within each tensor, of the head alone
-and then of one stage more at a time. ``rank_correlation`` is Spearman's, of the pixels of two maps;
-``condition`` is the method, ``option`` what the map is held against. ``answers_changed`` is the
-share of faces that get another answer when CBAM's spatial gates are replaced.
+and then of one stage more at a time. A map of a network that learnt shuffled labels by heart
+(:mod:`eval.studies.shuffled_labels`) should be another one too. ``rank_correlation`` is Spearman's,
+of the pixels of two maps; ``condition`` is the method, ``option`` what the map is held against.
+``answers_changed`` is the share of faces that get another answer when CBAM's spatial gates are
+replaced.
 """
 
 from __future__ import annotations
@@ -77,6 +79,10 @@ def _tests(
     if method != GATE:
         other = open_explainer(method, backend)(x, order[:, 1])
         yield "another class", rank_correlations(own, other)
+    if subject.shuffled is not None:
+        twin = subject.shuffled
+        there = [twin.label_names.index(subject.backend.label_names[a]) for a in answers]
+        yield "labels", rank_correlations(own, open_explainer(method, twin)(x, np.array(there)))
     if isinstance(subject.backend, TorchBackend):
         for done, shuffled in shuffled_backends(subject.backend, subject.rng(name)):
             yield done, rank_correlations(own, open_explainer(method, shuffled)(x, answers))
@@ -149,7 +155,8 @@ def html(records: Sequence[Record]) -> str:
     limits = ", ".join(f"{test}: {most}" for test, most in MOST.items())
     text = paragraph(
         "Rank correlation of a face's map with: the map of another face, the map of the second "
-        "most probable emotion, and the map of a network whose weights were shuffled. Small is "
+        "most probable emotion, and the map of a network whose weights (of the head, and further "
+        "down), or the labels that it learnt, were shuffled. Small is "
         f"good; asked for are at most {limits}."
     )
     text += table(["method", *tests], [

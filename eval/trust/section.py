@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -36,7 +37,9 @@ class Subject:
     there are none. seed: of all that is drawn. train: the faces that the protocol trains on and
     never tests, for methods to compare with; empty where it has none. runtime: the same weights for
     who asks them often, on ONNX Runtime where that is possible; None for ``backend``. kept: what
-    sections leave for a comparison, see `keep`.
+    sections leave for a comparison, see `keep`. shuffled: a network of the same architecture that
+    learnt shuffled labels (:mod:`eval.studies.shuffled_labels`), opened as ``backend`` is.
+    store: a folder for what a section has done of itself, see `done`; None for none.
     """
 
     backend: Backend
@@ -51,6 +54,8 @@ class Subject:
     train: Sequence[Sample] = ()
     runtime: Backend | None = None
     kept: list[FaceValues] = field(default_factory=list)
+    shuffled: Backend | None = None
+    store: Path | None = None
 
     @property
     def fast(self) -> Backend:
@@ -100,6 +105,26 @@ class Subject:
             "subject_ids": list(persons.where(persons.notna(), None)),
             "values": [round(float(v), DECIMALS) for v in values],
         })  # fmt: skip
+
+    def done(self, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """What ``make()`` gives, or gave in an earlier run of the same section that was stopped.
+
+        name: of this part of the section; a file's name. make: it may not change anything else, nor
+        draw from a generator that is used after it.
+        """
+        if self.store is None:
+            return make()
+        path = self.store / f"{name}.npz"
+        if path.is_file():
+            with np.load(path) as known:
+                return dict(known)
+        found = make()
+        self.store.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(".part")
+        with aside.open("wb") as file:
+            np.savez(file, **found)  # type: ignore[arg-type, unused-ignore]
+        aside.replace(path)
+        return found
 
     def progress(self, items: Iterable[T], what: str) -> Iterable[T]:
         """The same items, under a progress bar where there is a terminal."""

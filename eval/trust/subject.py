@@ -19,16 +19,17 @@ from fer_cbam.errors import WeightsError
 
 def open_subject(
     source: str, path: Path, protocol: str, votes: Path | None = None, quick: bool = False,
-    backend: str = "torch", name: str | None = None,
+    backend: str = "torch", name: str | None = None, shuffled: str | None = None,
 ) -> Subject:  # fmt: skip
     """Open weights and predict the test side of a protocol.
 
     source, backend: as in :func:`eval.predict.jobs`. Faces that are tested in several splits are
-    looked at once.
+    looked at once. shuffled: weights that learnt shuffled labels.
 
     Raises:
         DataError: the data set cannot be read, or does not fit the protocol.
-        WeightsError: weights that saw test images in training, or one for each split.
+        WeightsError: weights that saw test images in training, or one for each split, or shuffled
+            ones of another architecture.
     """
     dataset = data.load(path, votes=votes)
     pairs = jobs(source, dataset, protocol, backend)
@@ -48,7 +49,17 @@ def open_subject(
         pairs[0].backend, dataset.name, protocol, name or weights_name(pairs[0].backend), table,
         samples, None if votes is None else vote_counts(votes, list(table["sample_id"])), quick,
         train=[dataset.samples[i] for i in train], runtime=_runtime(pairs[0].backend),
+        shuffled=None if shuffled is None else _twin(shuffled, pairs[0].backend, backend),
     )  # fmt: skip
+
+
+def _twin(source: str, own: Backend, backend: str) -> Backend:
+    """Weights of the architecture of some others."""
+    twin = open_backend(source, backend)
+    found, expected = (b.config["architecture"] for b in (twin, own))
+    if found != expected:
+        raise WeightsError(f"{source}: {found}; expected {expected}, to be held against {own.name}")
+    return twin
 
 
 def _runtime(backend: Backend) -> Backend | None:

@@ -18,7 +18,7 @@ from fer_cbam.explain.base import Explainer
 GRADCAM, GATE = "gradcam", "spatial_attention"
 #: What comes with every forward pass.
 LIVE = (GRADCAM, GATE)
-DEFAULTS: Mapping[str, str] = {"live": GRADCAM, "still": "occlusion_4x4"}
+DEFAULTS: Mapping[str, str] = {"live": GRADCAM, "still": "occlusion_gradcam"}
 
 
 def _made(module: str, name: str, **options: int) -> Callable[[Backend], Explainer]:
@@ -38,6 +38,7 @@ EXPLAINERS: Mapping[str, Callable[[Backend], Explainer]] = {
     "occlusion_4x4": _occlusion(rows=4, columns=4),
     "occlusion_6x6": _occlusion(rows=6, columns=6),
     "occlusion_11x11": _occlusion(rows=11, columns=11),
+    "occlusion_gradcam": _made("blend", "OcclusionGradCam", rows=3, columns=3),
     "layercam_0": _made("layercam", "LayerCam", stage=0),
     "layercam_1": _made("layercam", "LayerCam", stage=1),
     "layercam_2": _made("layercam", "LayerCam", stage=2),

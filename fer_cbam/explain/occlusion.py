@@ -36,10 +36,11 @@ class Occlusion(Explainer):
     def maps(self, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return chosen(self.class_maps(x), labels)
 
-    def class_maps(self, x: np.ndarray) -> np.ndarray:
-        """Of every label: float32 ``(B, K, rows, columns)``."""
+    def class_maps(self, x: np.ndarray, logits: np.ndarray | None = None) -> np.ndarray:
+        """Of every label: float32 ``(B, K, rows, columns)``. logits: of the faces as they are,
+        ``(B, K)``, where they are known."""
         masks = patches(self.rows, self.columns, x.shape[-1]).reshape(-1, *x.shape[2:])
-        before = log_odds(self.backend.forward(x).logits)
+        before = log_odds(self.backend.forward(x).logits if logits is None else logits)
         # A face at a time: the patches of one fill a batch.
         after = [log_odds(logits_of(self.backend, hidden(face[None], masks, self.fill(face[None]))))
                  for face in x]  # fmt: skip

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_cbam.data import titles
+from fer_cbam.hub.card_trust import trust
 from fer_cbam.pretrained import label_names, tensor_shapes
 
 CARD_FILE = "README.md"
@@ -89,7 +90,7 @@ As a timm model, after `import fer_cbam`: `timm.create_model("{timm_name}", pret
 
 {confidence}
 
-## Limits
+{trust}## Limits
 
 - It reads the expression in one picture, not what a person feels. Faces do not tell feelings
   reliably (Barrett et al. 2019, https://doi.org/10.1177/1529100619832930).
@@ -122,10 +123,13 @@ def card_text(folder: Path, config: Mapping[str, Any], repo_id: str) -> str:
     return compose(folder, config, repo_id, records)
 
 
-def compose(folder: Path, config: Mapping[str, Any], name: str, records: Records) -> str:
+def compose(
+    folder: Path, config: Mapping[str, Any], name: str, records: Records, trusted: Records = ()
+) -> str:
     """A card from a config.json and the records of these weights.
 
-    name: how the weights are loaded, ``<arch>.<tag>`` or ``user/name``.
+    name: how the weights are loaded, ``<arch>.<tag>`` or ``user/name``. records: of ``python -m
+    eval``. trusted: of ``python -m eval trust``.
     """
     cfg = config["pretrained_cfg"]
     channels, height, width = cfg["input_size"]
@@ -150,6 +154,7 @@ def compose(folder: Path, config: Mapping[str, Any], name: str, records: Records
         training=_training(config, learnt),
         results=_results(config, measured),
         confidence=_confidence(config),
+        trust=trust(trusted),
         limits="".join(f"- {text}\n" for text in sorted(texts)),
         licence=_licence(cfg.get("license"), learnt),
     )

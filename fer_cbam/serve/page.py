@@ -32,6 +32,7 @@ MAPS = {
     "gradcam": "Grad-CAM",
     "spatial_attention": "Attention",
     "occlusion": "Occlusion",
+    "occlusion_gradcam": "Occlusion and Grad-CAM",
     "layercam": "LayerCAM",
     "hirescam": "HiResCAM",
     "integrated_gradients": "Integrated Gradients",

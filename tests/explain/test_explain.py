@@ -14,6 +14,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from fer_cbam.backends.base import Forward
 from fer_cbam.backends.open import open_backend
 from fer_cbam.errors import BackendError, WeightsError
+from fer_cbam.explain.blend import OcclusionGradCam
 from fer_cbam.explain.class_gradcam import GradCam
 from fer_cbam.explain.gate import AttentionGate
 from fer_cbam.explain.hirescam import HiResCam
@@ -21,7 +22,7 @@ from fer_cbam.explain.integrated_gradients import IntegratedGradients
 from fer_cbam.explain.layercam import LayerCam
 from fer_cbam.explain.named import DEFAULTS, EXPLAINERS, default_explainer, open_explainer
 from fer_cbam.explain.occlusion import Occlusion, patches
-from fer_cbam.saliency import attention_maps, saliency_maps
+from fer_cbam.saliency import attention_maps, saliency_maps, upsample
 
 
 @pytest.fixture(scope="module", params=["fer_cbam_tiny.ferplus", "fer_cbam_paper.ckplus48"])
@@ -32,8 +33,6 @@ def backend(request):
 @pytest.fixture(scope="module")
 def x() -> np.ndarray:
     rng = np.random.default_rng(3)
-    from fer_cbam.saliency import upsample
-
     return upsample(rng.random((4, 1, 12, 12), np.float32), (48, 48))
 
 
@@ -167,6 +166,16 @@ def test_occlusion_is_the_loss_of_log_odds_patch_by_patch():
     expected = odds(x) - odds(covered.astype(np.float32))
     found = Occlusion(Corner(), 4, 4).maps(x, np.array([[1]]))[0, 0, 0, 0]
     assert found == pytest.approx(expected, abs=1e-5) and expected > 1
+
+
+def test_a_blend_is_half_occlusion_and_half_gradcam(backend, x):
+    labels = LABELS[:, None]
+    parts = [upsample(made.maps(x, labels), (48, 48))
+             for made in (Occlusion(backend, 3, 3), GradCam(backend))]  # fmt: skip
+    parts = [m / m.std((2, 3), keepdims=True) for m in parts]
+    found = OcclusionGradCam(backend).maps(x, labels)
+    np.testing.assert_allclose(found, (parts[0] + parts[1]) / 2, atol=1e-4)
+    assert (found < 0).any()  # what speaks against stays below 0
 
 
 def test_patches_cover_the_face_and_lie_where_cells_are_drawn():

@@ -191,7 +191,7 @@ def test_a_photo_is_answered_with_a_face_and_a_map_for_every_label(recognizer):
     (face,) = answer["faces"]
     (found,) = recognizer(PHOTO)
     assert list(answer["colors"]) == list(recognizer.label_names)
-    assert face["map"] == "Occlusion"
+    assert face["map"] == "Occlusion and Grad-CAM"
     for name, method in (("layers", None), ("gradcams", "gradcam")):
         assert list(face[name]) == list(recognizer.label_names)
         for label, url in face[name].items():

@@ -123,7 +123,7 @@ def test_all_explanations(ask: Ask, astronaut: np.ndarray, weights: str):
     assert face["uncertain"] == prediction.uncertain
     assert face["probs"] == pytest.approx(prediction.probs, abs=1e-5)
     labels = recognizer.label_names
-    for method, ours in (("gradcam", face["saliency"]), ("occlusion_4x4", face["explained"])):
+    for method, ours in (("gradcam", face["saliency"]), ("occlusion_gradcam", face["explained"])):
         expected = recognizer.explain_labels(crop, labels, method)
         assert {label: apart(ours[label], expected[label].values) < 1e-3 for label in labels} == (
             dict.fromkeys(labels, True)

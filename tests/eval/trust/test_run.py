@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,6 +54,31 @@ def test_a_report_that_was_stopped_goes_on_and_ends_equal(subject, tmp_path):
         assert a == b
 
 
+def test_a_section_that_was_stopped_goes_on_inside(subject, tmp_path):
+    made = []
+
+    def measure(own, stop):
+        def part(k):
+            made.append(k)
+            return {"value": np.array([k / 4])}
+
+        values = [own.done(f"part {k}", lambda k=k: part(k))["value"][0] for k in range(2)]
+        if stop:
+            raise KeyboardInterrupt
+        return [own.record("sum", sum(values))]
+
+    for stop in (True, False):
+        own = section("first")
+        own.measure = lambda subject, stop=stop: measure(subject, stop)
+        if stop:
+            with pytest.raises(KeyboardInterrupt):
+                run.report(subject, [own], tmp_path, MADE)
+        else:
+            (record,) = run.report(subject, [own], tmp_path, MADE)
+    assert made == [0, 1] and record["value"] == 0.25
+    assert [p.name for p in (tmp_path / "sections").iterdir()] == ["first.records"]
+
+
 @pytest.mark.parametrize("damage", ["other", "{", '{"key": 1}', "[]"])
 def test_records_of_something_else_are_measured_anew(subject, tmp_path, damage):
     run.report(subject, [section("first", 0.25)], tmp_path, MADE)
@@ -92,7 +118,9 @@ def test_from_the_command_line(folder, save_weights, tmp_path, monkeypatch, caps
     content = read_report(tmp_path / "out" / "trust.json")
     assert content["study"] == "trust" and "python -m eval trust" in content["command"]
     assert [r["metric"] for r in content["records"]] == ["second_a", "second_b"]
-    assert capsys.readouterr().out.strip().endswith("trust.html")
+    assert re.search(
+        r"trust.html, \d+ s, \d+ s of processor time$", capsys.readouterr().out.strip()
+    )
 
 
 def test_a_face_of_several_splits_is_looked_at_once_and_quick_means_100(folder, save_weights):

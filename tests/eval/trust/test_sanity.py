@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -41,7 +44,7 @@ def test_weights_are_shuffled_from_the_head_down_and_the_own_stay(subject):
 def test_the_section_says_it_of_each_method(subject, monkeypatch):
     monkeypatch.setattr(sanity, "QUICK_FACES", 4)
     records = sanity.measure(subject)
-    for method in ("gradcam", "occlusion_4x4", "spatial_attention", "layercam_1"):
+    for method in ("gradcam", "occlusion_gradcam", "spatial_attention", "layercam_1"):
         for test in ("another face", "head", "down to stage 0"):
             r = find(records, metric="rank_correlation", condition=method, option=test)
             assert -1 <= r["low"] <= r["value"] <= r["high"] <= 1
@@ -50,6 +53,21 @@ def test_the_section_says_it_of_each_method(subject, monkeypatch):
     assert kept["value"] == pytest.approx(1)
     assert find(records, condition="spatial_attention", option="another class") is None
     assert "another face" in sanity.html(records)
+
+
+def test_maps_of_a_network_that_learnt_shuffled_labels(subject, monkeypatch):
+    monkeypatch.setattr(sanity, "QUICK_FACES", 4)
+    # A network with the same weights has the same maps.
+    records = sanity.measure(dataclasses.replace(subject, shuffled=subject.backend))
+    for method in ("gradcam", "spatial_attention", "layercam_1"):
+        r = find(records, metric="rank_correlation", condition=method, option="labels")
+        assert r["value"] == pytest.approx(1, abs=1e-6)
+    other = copy.copy(subject.backend)
+    # The second label where the first was: its maps are those of another class.
+    other.label_names = tuple(reversed(subject.backend.label_names))
+    records = sanity.measure(dataclasses.replace(subject, shuffled=other))
+    r = find(records, metric="rank_correlation", condition="gradcam", option="labels")
+    assert r["value"] < 0.99
 
 
 def test_gates_that_are_the_same_for_all_can_be_swapped(subject):
