@@ -7,7 +7,8 @@ Writes ``metrics.json``, ``predictions.parquet`` (kept out of git) and the figur
 for. ``--weights`` is the name of embedded weights, a folder of weights, a folder with one such
 folder for each split, or ``hf-hub:user/name``. ``--backend onnx-int8`` takes a folder of
 ``fer-cbam export --data``. ``--protocol cross`` is for data sets that the weights never learnt, see
-:mod:`eval.cross`. ``python -m eval trust`` and ``python -m eval audit`` are other reports, see
+:mod:`eval.cross`, ``--protocol clips`` for answers over time, see :mod:`eval.clips.run`.
+``python -m eval trust`` and ``python -m eval audit`` are other reports, see
 :mod:`eval.trust.run` and :mod:`eval.audit`.
 """
 
@@ -16,9 +17,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from eval import audit, cross
+from eval.clips import run as clips
 from eval.predict import OPTIONS, jobs
 from eval.records import provenance
 from eval.run import FIGURES, draw, evaluate, print_summary, write
@@ -39,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         return trust.main(arguments[1:])
     if arguments[:1] == [audit.STUDY]:
         return audit.main(arguments[1:])
+    if ("--protocol", clips.PROTOCOL) in pairwise(arguments):
+        return clips.main(arguments)
     args = parse_arguments(arguments)
     try:
         loaded = data.load(args.data, votes=args.votes)
@@ -69,7 +74,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--weights", required=True, help="<arch.tag>, a folder, a folder of splits, or hf-hub:id")
     add("--data", type=Path, required=True, help="data set file or folder")
     add("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
-    add("--protocol", required=True, choices=PROTOCOLS)
+    add("--protocol", required=True, choices=(*PROTOCOLS, clips.PROTOCOL),
+        help="clips has other options: python -m eval --protocol clips --help")  # fmt: skip
     add(
         "--split", nargs="+", default=[], metavar="NAME", help="only these of the data's own splits"
     )

@@ -28,11 +28,19 @@ GRAPH_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 # The network for LiteRT (`fer-cbam export --format litert`), in int8 and in 16 bits.
 LITERT_FILE, LITERT_FP16_FILE = "model.tflite", "model.fp16.tflite"
+RECURRENT = ("fer_cbam_gru", "fer_cbam_lstm")  # architectures
 
 
 def embedded_names() -> list[str]:
-    """Names ``<arch>.<tag>`` of the weights that ship with the package."""
-    return sorted(p.parent.name for p in EMBEDDED.glob(f"*/{CONFIG_FILE}"))
+    """Names ``<arch>.<tag>`` of the weights that ship with the package and read faces."""
+    found = (p.parent.name for p in EMBEDDED.glob(f"*/{CONFIG_FILE}"))
+    return sorted(name for name in found if name.partition(".")[0] not in RECURRENT)
+
+
+def recurrent_dirs() -> list[Path]:
+    """Folders of the recurrent networks that ship with the package, which read what others see."""
+    found = (p.parent for p in EMBEDDED.glob(f"*/{CONFIG_FILE}"))
+    return sorted(folder for folder in found if folder.name.partition(".")[0] in RECURRENT)
 
 
 def embedded_dir(name: str) -> Path:

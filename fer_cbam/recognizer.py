@@ -27,6 +27,8 @@ from fer_cbam.hub import DEFAULT_WEIGHTS, with_revision
 from fer_cbam.images import decode_image
 from fer_cbam.prior import Prior
 from fer_cbam.saliency import attention_maps, saliency_maps
+from fer_cbam.smoothing.base import Smoother
+from fer_cbam.smoothing.named import open_smoother
 from fer_cbam.types import (
     AlignedFace,
     Face,
@@ -69,6 +71,8 @@ class EmotionRecognizer:
         self.preprocess = backend.preprocess
         self.label_names = backend.label_names
         self.decision = Decision.of(backend.config, backend.label_names, prior)
+        self._prior = prior
+        self._smoothers: dict[str | None, Smoother] = {}
         self.gate_neutral = _gate_neutral(backend)
         self.detector: FaceDetector = detector or face_detector()
         self.still = default_explainer(backend, "still")
@@ -299,6 +303,24 @@ class EmotionRecognizer:
             label: Saliency(value, explainer.kind, label if own else None)
             for label, value in zip(labels, values, strict=True)
         }
+
+    def smoother(self, name: str | None = None) -> Smoother:
+        """What is said of a face over time, for :func:`fer_cbam.video.analyse` and
+        :func:`fer_cbam.video.tracks.follow`.
+
+        name: "network", "filter", "average" or "none", see :mod:`fer_cbam.smoothing.named`; by
+        default the first of them that these weights have.
+
+        Raises:
+            ValueError: no such smoother.
+            WeightsError: these weights do not have it.
+        """
+        if name not in self._smoothers:
+            backend = self.backend
+            self._smoothers[name] = open_smoother(
+                backend.config, backend.weights_file, self.decision, self._prior, name
+            )
+        return self._smoothers[name]
 
     def embed(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Embeddings of face crops, float32 ``(N, D)``: what the classifier sees.

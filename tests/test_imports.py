@@ -46,7 +46,7 @@ TORCH_FREE = {"dataframe", "data_urls", "remote_images", "environment",
               "backends.batched", "backends.known_graphs", "backends.litert", "backends.names",
               "backends.onnx", "backends.open",
               "explain", "explain.base", "explain.class_gradcam", "explain.gate", "explain.hide",
-              "explain.named", "explain.occlusion", "explain.parts"}  # fmt: skip
+              "explain.named", "explain.occlusion", "explain.parts", "smoothing"}  # fmt: skip
 
 
 def torch_free(name: str) -> bool:

@@ -21,7 +21,7 @@ from fer_cbam.errors import WeightsError
 from fer_cbam.labels import LABEL_SETS
 
 NAME = "fer_cbam_paper.ckplus48"
-TAGGED = timm.list_models("fer_cbam*", include_tags=True)
+TAGGED = timm.list_models("fer_cbam*", module="fer_cbam", include_tags=True)
 
 
 @pytest.fixture(scope="module")

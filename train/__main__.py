@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fer_cbam.errors import FerError
 from train import distributed
+from train.clips import train_on_clips
 from train.examples import read_source
 from train.recipe import read_recipe
 from train.run import Training, chosen_splits, train_split
@@ -27,6 +28,9 @@ def main(argv: list[str] | None = None) -> None:
     try:
         settings = [*args.set, *([] if args.seed is None else [f"seed={args.seed}"])]
         recipe = read_recipe(args.config, settings)
+        if recipe.clips is not None:
+            train_on_clips(recipe, args.data, args.votes, args.out, args.resume)
+            return
         source = read_source(recipe, args.data, args.votes)
         for split in chosen_splits(source.faces, args.protocol, args.splits):
             folder = args.out / split.name

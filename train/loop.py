@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,6 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from eval.history import HISTORY_FILE
 from train import distributed
 from train.activations import vectorise_elu
-from train.attention import GuidedTask
 from train.augment import augment, mixup, sampled
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.examples import Examples
@@ -27,9 +26,10 @@ from train.losses import cross_entropy, hits
 from train.optim import make_optimizer, make_schedule
 from train.precision import has_bf16
 from train.recipe import Stage
-from train.task import SupervisedTask
 
 Row = dict[str, float]
+Passes = tuple[Callable[["Run", Any], Row], Callable[["Run", Any], Row]]
+AnyTask = Any  # a module with ``model`` and ``heads``, see `train.task`
 
 
 @dataclass(eq=False)
@@ -41,7 +41,7 @@ class Run:
     """
 
     stage: Stage
-    task: SupervisedTask | GuidedTask
+    task: AnyTask
     seed: int
     device: torch.device
     optimizer: Optimizer
@@ -98,26 +98,29 @@ class Run:
 
 
 def fit(
-    task: SupervisedTask | GuidedTask,
+    task: AnyTask,
     stage: Stage,
-    train: Examples,
-    validation: Examples | None,
+    train: Any,
+    validation: Any | None,
     run_dir: Path,
     seed: int = 0,
     identity: Mapping[str, Any] | None = None,
     device: torch.device | None = None,
+    passes: Passes | None = None,
 ) -> nn.Module:
     """Train the model of a task; the one returned holds the weights that are kept.
 
     Those are the weights of the best validation loss, or of the last epoch. ``run_dir`` gets
     ``checkpoint.pt`` and ``history.csv`` after every epoch; a run whose checkpoint lies there goes
     on from it. identity: what decides the result, so that another run's checkpoint is refused.
+    passes: one over what is trained on and one over what is watched, by default those of images.
 
     Raises:
         FerError: the checkpoint there belongs to another run.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     run = set_up(task, stage, len(train), seed, device or torch.device("cpu"))
+    over_train, over_validation = passes or (train_epoch, validate)
     identity = dict(identity or {})
     state = load_checkpoint(run_dir, identity)
     if state is not None:
@@ -125,9 +128,9 @@ def fit(
         _say(f"{stage.name}: goes on after epoch {run.epoch}")
     while not run.finished():
         run.epoch += 1
-        row = train_epoch(run, train)
+        row = over_train(run, train)
         if validation is not None:
-            row |= validate(run, validation)
+            row |= over_validation(run, validation)
         keep(run, row)
         run.history.append(row)
         if distributed.rank() == 0:
@@ -138,9 +141,7 @@ def fit(
     return run.evaluated()
 
 
-def set_up(
-    task: SupervisedTask | GuidedTask, stage: Stage, n: int, seed: int, device: torch.device
-) -> Run:
+def set_up(task: AnyTask, stage: Stage, n: int, seed: int, device: torch.device) -> Run:
     """A run at its start. n: images in an epoch."""
     if device.type == "cpu" and stage.amp:
         vectorise_elu(task)
@@ -154,8 +155,8 @@ def set_up(
 def train_epoch(run: Run, train: Examples) -> Row:
     """One pass over the training examples in random order; the last, smaller batch is left out."""
     stage, task, started = run.stage, run.parallel, time.perf_counter()
-    generator = torch.Generator().manual_seed(_seed(run, 1 + distributed.rank()))
-    torch.manual_seed(_seed(run, 1 + distributed.rank()))  # dropout
+    generator = torch.Generator().manual_seed(epoch_seed(run, 1 + distributed.rank()))
+    torch.manual_seed(epoch_seed(run, 1 + distributed.rank()))  # dropout
     task.train()
     total = seen = augmenting = 0.0
     correct, labelled = 0, 0
@@ -195,7 +196,7 @@ def train_epoch(run: Run, train: Examples) -> Row:
 
 def batches(run: Run, n: int) -> tuple[Tensor, ...]:
     """Positions of an epoch's batches, the same in every process."""
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(_seed(run, 0)))
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(epoch_seed(run, 0)))
     whole = order.split(run.stage.batch_size)
     return whole[:-1] if len(whole[-1]) < run.stage.batch_size and whole[:-1] else whole
 
@@ -287,6 +288,6 @@ def _say(text: str) -> None:
         print(text, flush=True)
 
 
-def _seed(run: Run, stream: int) -> int:
+def epoch_seed(run: Run, stream: int) -> int:
     """A seed of its own for each run seed, epoch and stream of random numbers."""
     return (run.seed * 1_000_003 + run.epoch) * 1_009 + stream

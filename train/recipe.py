@@ -172,6 +172,24 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Clips:
+    """What a recurrent network learns from: clips made of stills (``train/clips.py``), read by
+    weights, or the sequences of the data where it has some.
+
+    weights: that read the frames. count: clips. thin: most of the frames that are dropped, drawn
+    for each clip anew in every epoch.
+    """
+
+    weights: str = "fer_cbam_base.ferplus"
+    count: int = 400
+    thin: float = 0.6
+
+    def __post_init__(self) -> None:
+        _within(self, 0, 0.95, "thin")
+        _within(self, 1, math.inf, "count")
+
+
+@dataclass(frozen=True)
 class Release:
     """How weights become embedded ones (``train/release.py``).
 
@@ -214,6 +232,7 @@ class Recipe:
     seed: int = 0
     heads: list[Head] = field(default_factory=list)
     release: Release | None = None
+    clips: Clips | None = None
     trained_as: str = ""
 
     def __post_init__(self) -> None:
@@ -322,6 +341,8 @@ def parse_recipe(name: str, content: Mapping[str, Any]) -> Recipe:
     of_recipe["heads"] = [_parsed(Head, head) for head in _several(content, "heads")]
     release = content.get("release")
     of_recipe["release"] = None if release is None else _parsed(Release, release)
+    clips = content.get("clips")
+    of_recipe["clips"] = None if clips is None else _parsed(Clips, clips)
     return _parsed(Recipe, {"trained_as": name, **of_recipe, "name": name})
 
 

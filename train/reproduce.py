@@ -25,6 +25,7 @@ from fer_cbam import data, pretrained
 from fer_cbam.data import Dataset
 from fer_cbam.errors import FerError
 from train import distributed
+from train.clips import release_recurrent, train_on_clips
 from train.examples import Source, read_source
 from train.recipe import Recipe, RecipeError, Release, read_recipe
 from train.release import release
@@ -40,6 +41,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_arguments(argv)
     try:
         recipe = read_recipe(args.recipe, args.set)
+        if recipe.clips is not None:
+            path = args.data or data_file(DATA_FILES["fer2013"], "--data")
+            votes = args.votes or data_file(VOTES_FILE, "--votes")
+            run = train_on_clips(recipe, path, votes, args.out / recipe.name, resume=True)
+            folder = release_recurrent(run, args.out / RELEASED / recipe.name)
+            if args.embed:
+                embed(folder, pretrained.EMBEDDED / recipe.name)
+            return
         if recipe.release is None:
             raise RecipeError(f"recipe {recipe.name} releases nothing; train it by python -m train")
         path = args.data or data_file(DATA_FILES.get(recipe.data, ""), "--data")
@@ -140,7 +149,8 @@ def measured(weights: str, tested: Dataset, protocol: str) -> dict[str, Any]:
 def embed(folder: Path, place: Path) -> None:
     """Copy weights into the package, config.json last."""
     place.mkdir(parents=True, exist_ok=True)
-    for name in (pretrained.WEIGHTS_FILE, pretrained.GRAPH_FILE, pretrained.CONFIG_FILE):
+    files = (pretrained.WEIGHTS_FILE, pretrained.GRAPH_FILE, pretrained.CONFIG_FILE)
+    for name in (name for name in files if (folder / name).is_file()):
         partial = place / f"{name}.partial"
         shutil.copyfile(folder / name, partial)
         partial.replace(place / name)

@@ -207,7 +207,7 @@ def make_model(stage: Stage, source: Source, done: Mapping[str, nn.Module]) -> n
         RecipeError: no architecture of this package, or arguments that it does not take.
         FerError: weights to start from that are not there or do not fit.
     """
-    known = timm.list_models("fer_cbam*")
+    known = timm.list_models("fer_cbam*", module="fer_cbam")
     if stage.model not in known:
         raise RecipeError(f"model: {stage.model!r}; expected one of {', '.join(known)}")
     try:

@@ -58,7 +58,7 @@ def add_clip(recognizer: EmotionRecognizer, rows: Rows, source: str, settings: S
                 raise result.error
             time = place.time or 0.0
             tracked, memory = follow(
-                memory, result.recognitions, time, recognizer.decision, half_life=0,
+                memory, result.recognitions, time, recognizer.decision,
                 forget_after=max(FORGET_AFTER, 2.5 * (time - last)),
             )  # fmt: skip
             last = time

@@ -128,7 +128,7 @@ def load_model(source: str | Path = DEFAULT_WEIGHTS) -> LoadedModel:
     config = pretrained.read_config(folder)
     architecture = config["architecture"]
     if not architecture.startswith("fer_cbam") or not timm.is_model(architecture):
-        known = ", ".join(timm.list_models("fer_cbam*"))
+        known = ", ".join(timm.list_models("fer_cbam*", module="fer_cbam"))
         raise WeightsError(f"{folder}: architecture {architecture!r}; expected one of: {known}")
     preprocess = Preprocess.from_config(config)
     model = cast("FerCbam", timm.create_model(f"local-dir:{folder}", pretrained=True))

@@ -9,11 +9,13 @@ from fer_cbam.models.cbam import (
     SpatialAttention,
 )
 from fer_cbam.models.fer_cbam import FerCbam, fer_cbam_paper
+from fer_cbam.models.temporal import FerCbamRecurrent
 
 __all__ = [
     "CBAM",
     "ChannelAttention",
     "FerCbam",
+    "FerCbamRecurrent",
     "NormalizedSpatialAttention",
     "SpatialAttention",
     "fer_cbam_paper",

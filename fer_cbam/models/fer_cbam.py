@@ -420,7 +420,7 @@ def _create(variant: str, pretrained: bool, **kwargs: Any) -> nn.Module:
         if "cbam_normalized" in kwargs.get("attention", ()) and not _has_normalized_gate(folder):
             # Weights of version 0.2 and before.
             kwargs["attention"] = tuple(kind.partition("_")[0] for kind in kwargs["attention"])
-    kwargs |= {"pretrained_cfg": cfg, "pretrained_filter_fn": _check_tensors}
+    kwargs |= {"pretrained_cfg": cfg, "pretrained_filter_fn": check_state}
     try:
         return build_model_with_cfg(FerCbam, variant, True, **kwargs)
     except (OSError, SafetensorError) as error:
@@ -453,7 +453,7 @@ def _check_folder(variant: str, cfg: dict[str, Any]) -> Path:
     return path.parent
 
 
-def _check_tensors(state_dict: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
+def check_state(state_dict: dict[str, Tensor], model: Any) -> dict[str, Tensor]:
     """timm adapts the first convolution and leaves out the classifier where the caller asked for
     other channels or classes, and loads without strictness then; everything else has to fit."""
     cfg = model.pretrained_cfg

@@ -1,8 +1,9 @@
 """The page's questions and their answers: pure functions of a recogniser and one question.
 
-Pictures travel inside questions and answers, so that none is ever written to disk, and what a live
-picture has to remember travels with its frames, so that the server holds nothing of a visitor's
-between two questions. A question comes from anybody's browser: nothing in it is taken on trust.
+Pictures travel inside questions and answers, so that none is ever written to disk. What a live
+picture has to remember stays here for a minute (:mod:`fer_cbam.serve.memories`), and a ticket for
+it travels with the frames. A question comes from anybody's browser: nothing in it is taken on
+trust.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from fer_cbam.images import decode_image
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import layer_transform, shrink
 from fer_cbam.serve import page, photo
+from fer_cbam.serve.memories import Memories
+from fer_cbam.smoothing.base import Smoother
+from fer_cbam.smoothing.named import SMOOTHERS
 from fer_cbam.video import tracks
 from fer_cbam.words import sentences
 from fer_cbam.words.cautions import cautions
@@ -34,12 +38,15 @@ MAX_FACES = 12  # explained in one picture; of a crowd the largest
 Answer = dict[str, Any]
 
 
-def answer_frame(recognizer: EmotionRecognizer, detector: FaceDetector, question: Any) -> Answer:
+def answer_frame(
+    recognizer: EmotionRecognizer, detector: FaceDetector, memories: Memories, question: Any
+) -> Answer:
     """One webcam frame: who is in it, what each resembles, smoothed over time, and why.
 
-    question: ``image`` (data URL), ``time`` (seconds, any even clock), ``memory`` (from the last
-    answer, None at first), ``last`` (the time of that frame, None at first), ``map`` (one of
-    ``MAPS``), ``label`` (what the Grad-CAM explains: a label, or ``"top"`` for the one that is
+    question: ``image`` (data URL), ``time`` (seconds, any even clock), ``memory`` (the ticket of
+    the last answer, None at first), ``last`` (the time of that frame, None at first), ``smoothing``
+    (one of :data:`fer_cbam.smoothing.named.SMOOTHERS`, by default the weights' own), ``map`` (one
+    of ``MAPS``), ``label`` (what the Grad-CAM explains: a label, or ``"top"`` for the one that is
     shown at each face). Each face has a ``layer``: a PNG to lay over the frame by ``transform``,
     None where none was asked for or the weights have no such map.
     """
@@ -51,7 +58,8 @@ def answer_frame(recognizer: EmotionRecognizer, detector: FaceDetector, question
             if not tracks.is_number(seconds):
                 raise FerError(f"time: got {seconds!r}; expected seconds")
         kind, label = _asked_map(question, recognizer)
-        memory = tracks.from_json(question.get("memory"))
+        smoother = _smoother(recognizer, question.get("smoothing"))
+        memory = memories.get(question.get("memory"))
         image = decode_image(data, MAX_FRAME_PIXELS)
     except FerError as error:
         return _failed(f"The camera's picture cannot be read: {error}")
@@ -60,7 +68,7 @@ def answer_frame(recognizer: EmotionRecognizer, detector: FaceDetector, question
     # Where frames come seldom, a face that is missing for one of them has not left.
     patience = max(tracks.FORGET_AFTER, MISSED_FRAMES * (time - (time if last is None else last)))
     tracked, memory = tracks.follow(
-        memory, recognitions, float(time), recognizer.decision, forget_after=patience
+        memory, recognitions, float(time), recognizer.decision, smoother, patience
     )
     kinds = [cautions(image, item.recognition.face) for item in tracked]
     largest = tracked[0].recognition.prediction if tracked else None
@@ -71,7 +79,7 @@ def answer_frame(recognizer: EmotionRecognizer, detector: FaceDetector, question
         ),
         "size": [image.shape[1], image.shape[0]],
         "faces": [_live_face(item, kind, label) for item in tracked],
-        "memory": tracks.to_json(memory),
+        "memory": memories.put(memory),
     }
 
 
@@ -82,6 +90,12 @@ def _asked_map(question: Answer, recognizer: EmotionRecognizer) -> tuple[str, st
     if label != TOP and label not in recognizer.label_names:
         raise FerError(f"label: expected one of {TOP}, {', '.join(recognizer.label_names)}")
     return kind, label
+
+
+def _smoother(recognizer: EmotionRecognizer, name: object) -> Smoother:
+    if name not in (None, *SMOOTHERS):
+        raise FerError(f"smoothing: got {name!r}; expected one of {', '.join(SMOOTHERS)}")
+    return recognizer.smoother(None if name is None else str(name))
 
 
 def _live_face(tracked: tracks.Tracked, kind: str, label: str) -> Answer:

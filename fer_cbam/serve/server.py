@@ -17,6 +17,7 @@ from fer_cbam.serve import answers, uploads
 from fer_cbam.serve.clip_numbers import clip_numbers
 from fer_cbam.serve.clips import Clips
 from fer_cbam.serve.example_clip import write_example_clip
+from fer_cbam.serve.memories import Memories
 from fer_cbam.serve.recognizers import RecognizerCache
 from fer_cbam.serve.turns import StaleError, Turns
 
@@ -47,6 +48,7 @@ class Server:
         self.keep_uploads = keep_uploads
         self.turns = Turns()
         self.live_detector = live_detector or face_detector(max_side=LIVE_SIDE)
+        self.memories = Memories()
         self.clips = Clips(self.turns, folder, clip_detector)
         self._example = to_data_url((ASSETS / "astronaut.jpg").read_bytes(), "jpeg")
 
@@ -64,7 +66,9 @@ class Server:
         return await self._answer(
             question,
             has_left,
-            lambda recognizer: answers.answer_frame(recognizer, self.live_detector, question),
+            lambda recognizer: answers.answer_frame(
+                recognizer, self.live_detector, self.memories, question
+            ),
             newest_only=True,
         )
 

@@ -34,9 +34,11 @@ from fer_cbam.dataframe import dataframe
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.render import annotate, shrink
+from fer_cbam.smoothing.base import Smoother
 from fer_cbam.types import Face, Recognition, Saliency
 from fer_cbam.video import tracks
 from fer_cbam.video.clip import MAX_PIXELS, ClipReader, ClipWriter, Frame
+from fer_cbam.video.episodes import Episode, EpisodeFinder
 from fer_cbam.video.face_table import FaceTable
 from fer_cbam.video.timeline import Timeline, TimelinePoint
 from fer_cbam.video.tracks import Memory, Tracked, follow
@@ -77,7 +79,7 @@ class TrackSummary:
     track: its number. first, last: seconds. frames: analysed ones with it. shares: label -> share
     of those frames in which it was on top, the largest first, ``uncertain`` for those below the
     weights' threshold, ``no face`` for those that are none. points: its timeline, at most
-    ``TIMELINE_POINTS``.
+    ``TIMELINE_POINTS``. episodes: its expressions with their onset, apex and offset.
     """
 
     track: int
@@ -86,6 +88,7 @@ class TrackSummary:
     frames: int
     shares: Mapping[str, float]
     points: Sequence[TimelinePoint]
+    episodes: Sequence[Episode] = ()
 
     @property
     def dominant(self) -> str:
@@ -97,8 +100,9 @@ class TrackSummary:
         return self.shares[self.dominant]
 
     def to_dict(self, digits: int = 4) -> dict[str, Any]:
-        """``track``, ``first``, ``last``, ``frames``, ``dominant``, ``shares`` and ``timeline`` (of
-        ``time`` and ``probs``) as plain values, seconds to a thousandth.
+        """``track``, ``first``, ``last``, ``frames``, ``dominant``, ``shares``, ``expressions``
+        (see :class:`Episode`) and ``timeline`` (of ``time`` and ``probs``) as plain values, seconds
+        to a thousandth.
 
         digits: decimals of a share or probability.
         """
@@ -109,6 +113,7 @@ class TrackSummary:
             "frames": self.frames,
             "dominant": self.dominant,
             "shares": {label: round(share, digits) for label, share in self.shares.items()},
+            "expressions": [episode.to_dict(digits) for episode in self.episodes],
             "timeline": [_point(point, digits) for point in self.points],
         }
 
@@ -191,7 +196,7 @@ def analyse(
     explained: bool = False,
     table: str | Path | None = None,
     every: int = 1,
-    half_life: float = tracks.HALF_LIFE,
+    smoother: Smoother | None = None,
     max_seconds: float | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Generator[Progress, None, ClipResult]:
@@ -200,9 +205,10 @@ def analyse(
     detector: by default the recogniser's, searching at ``SEARCH_SIDE`` at most. annotated: name of
     a ``.webm`` to be written. explained: with a heatmap over each face, of what spoke for the label
     that is written there. table: name of a CSV to be written, a row for each analysed frame and
-    face. every: only each n-th frame is analysed; boxes and labels are held in between. half_life:
-    of the smoothing, in seconds; 0 for none. max_seconds: what comes later is left out, and a note
-    says so. max_pixels: clips with larger frames are refused.
+    face. every: only each n-th frame is analysed; boxes and labels are held in between. smoother:
+    what is said of a face over time, by default the recogniser's own (:meth:`EmotionRecognizer
+    .smoother`). max_seconds: what comes later is left out, and a note says so. max_pixels: clips
+    with larger frames are refused.
 
     Returns (as the value of ``StopIteration``; see :func:`run`) a :class:`ClipResult`.
 
@@ -215,7 +221,7 @@ def analyse(
         raise ValueError(f"every: got {every}; expected at least 1")
     with ExitStack() as stack:
         reader = stack.enter_context(ClipReader(path, max_pixels))
-        analysis = _Analysis(recognizer, half_life, explained)
+        analysis = _Analysis(recognizer, smoother or recognizer.smoother(), explained)
         if table is not None:
             analysis.table = stack.enter_context(FaceTable(table, recognizer.label_names))
         if annotated is not None:
@@ -284,10 +290,10 @@ class _Analysis:
     """What is known of a clip so far."""
 
     def __init__(
-        self, recognizer: EmotionRecognizer, half_life: float, explained: bool = False
+        self, recognizer: EmotionRecognizer, smoother: Smoother, explained: bool = False
     ) -> None:
         self.recognizer = recognizer
-        self.half_life = half_life
+        self.smoother = smoother
         self.explained = explained
         self.table: FaceTable | None = None
         self.writer: ClipWriter | None = None
@@ -323,7 +329,7 @@ class _Analysis:
         forget_after = max(tracks.FORGET_AFTER, 2.5 * (frame.time - self._last))
         self._shown, self._memory = follow(
             self._memory, recognitions, frame.time, self.recognizer.decision,
-            self.half_life, forget_after,
+            self.smoother, forget_after,
         )  # fmt: skip
         self._last = frame.time
         self.analysed += 1
@@ -369,6 +375,7 @@ class _FaceSoFar:
     frames: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     timeline: Timeline = field(default_factory=lambda: Timeline(max_points=TIMELINE_POINTS))
+    finder: EpisodeFinder = field(default_factory=EpisodeFinder)
 
     def add(self, time: float, recognition: Recognition) -> None:
         prediction = recognition.prediction
@@ -376,11 +383,13 @@ class _FaceSoFar:
         self.frames += 1
         self.counts[prediction.said] += 1
         self.timeline.add(time, prediction.probs)
+        self.finder.add(time, prediction.probs)
 
     def summary(self, track: int) -> TrackSummary:
         shares = {label: count / self.frames for label, count in self.counts.most_common()}
         points = self.timeline.points()
-        return TrackSummary(track, self.first, self.last, self.frames, shares, points)
+        episodes = self.finder.episodes()
+        return TrackSummary(track, self.first, self.last, self.frames, shares, points, episodes)
 
 
 def _recognize(

@@ -14,9 +14,9 @@ so that the total is least (the scheme of SORT, Bewley et al., ICIP 2016,
 https://arxiv.org/abs/1602.00763, with landmarks beside boxes and a fading speed in place of the
 Kalman filter). Two people who cross keep their numbers, as each goes on in its own direction.
 
-Smoothing is an exponential moving average in seconds, not in frames, so that a slow machine smooths
-as much as a fast one. What is remembered is plain numbers that travel with the frames: nobody's
-history is kept here, and two people who watch at once cannot get each other's.
+What is said of a face over time is a smoother's part (:mod:`fer_cbam.smoothing`). What is
+remembered travels with the frames: nobody's history is kept here, and two people who watch at once
+cannot get each other's.
 """
 
 from __future__ import annotations
@@ -28,18 +28,17 @@ from typing import Any
 import numpy as np
 
 from fer_cbam.decide import Decision
-from fer_cbam.errors import FerError
+from fer_cbam.smoothing.average import Average
+from fer_cbam.smoothing.base import Seen, Smoother, State
 from fer_cbam.types import Face, Recognition
 from fer_cbam.video.assignment import assign
 
-HALF_LIFE = 0.25  # seconds after which a new expression weighs as much as the old one
 FORGET_AFTER = 1.0  # seconds that a face may be missed for
 MAX_FACES = 64
 MAX_DISTANCE = 0.7  # see `distances`: two boxes of one size, 0.62 of their side apart
 STOPPED_PENALTY = 0.15  # a face is more likely to go on as it did than to stop dead
 SPEED_HALF_LIFE = 0.1  # seconds; evens out the detector's jitter
 SPEED_LASTS = 0.5  # seconds after which a face out of sight has slowed down to 1 / e
-_MAX_TRACK = 2**31
 
 
 @dataclass(frozen=True)
@@ -47,15 +46,17 @@ class RememberedFace:
     """A face of an earlier frame.
 
     track: its number. box: ``(x1, y1, x2, y2)`` in pixels. landmarks: x and y of the five, flat.
-    speed: x and y in pixels a second. probs: smoothed. time: seconds.
+    speed: x and y in pixels a second. time: seconds. state: what its smoother remembers of it.
+    smoother: whose state that is, name and labels.
     """
 
     track: int
     box: tuple[float, float, float, float]
     landmarks: tuple[float, ...]
     speed: tuple[float, float]
-    probs: dict[str, float]
     time: float
+    state: State = ()
+    smoother: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,16 +81,17 @@ def follow(
     recognitions: Sequence[Recognition],
     time: float,
     decision: Decision | None = None,
-    half_life: float = HALF_LIFE,
+    smoother: Smoother | None = None,
     forget_after: float = FORGET_AFTER,
 ) -> tuple[list[Tracked], Memory]:
-    """Find out who is who and mix new probabilities with those remembered.
+    """Find out who is who, and what to say of each with what is remembered.
 
     time: of this frame, in seconds on any clock that runs evenly; if it runs backwards, everyone is
-    new. decision: what is said of mixed probabilities, by default the most probable label, always.
-    half_life: seconds; 0 does not smooth. forget_after: seconds that a face may be missed for.
+    new. decision: what is said of smoothed probabilities, by default the most probable label,
+    always. smoother: by default an average. forget_after: seconds that a face may be missed for.
     Returns the faces in the order of the recognitions, and the new memory: the faces seen now and
-    those missed. A face whose labels are others than before starts anew under its number.
+    those missed. A face that another smoother, or one of other labels, remembered starts anew under
+    its number.
     """
     fresh = [face for face in memory.faces if 0 <= time - face.time <= forget_after]
     pairs = _pairs(fresh, recognitions, time)
@@ -98,11 +100,13 @@ def follow(
         old = fresh[pairs[number]] if number in pairs else None
         track = next_track if old is None else old.track
         next_track += old is None
-        probs = _mix(old, recognition, time, half_life)
-        said = decision or Decision(tuple(probs))
+        labels = tuple(recognition.prediction.probs)
+        own = smoother if smoother and smoother.label_names == labels else Average(labels)
+        probs, state = _smoothed(own, old, recognition, time)
+        said = decision or Decision(labels)
         prediction = said.of_probs(probs, recognition.prediction.no_face)
         tracked.append(Tracked(track, replace(recognition, prediction=prediction)))
-        seen.append(_remember(track, old, recognition.face, probs, time))
+        seen.append(_remember(track, old, recognition.face, time, state, (own.name, *labels)))
     missed = [face for i, face in enumerate(fresh) if i not in pairs.values()]
     return tracked, Memory((*seen, *missed)[:MAX_FACES], next_track)
 
@@ -157,19 +161,19 @@ def _costs(
     return costs
 
 
-def _mix(
-    old: RememberedFace | None, recognition: Recognition, time: float, half_life: float
-) -> dict[str, float]:
-    probs = dict(recognition.prediction.probs)
-    if old is None or old.probs.keys() != probs.keys():
-        return probs
-    weight = 1 - 0.5 ** ((time - old.time) / half_life) if half_life > 0 else 1.0
-    return {label: old.probs[label] + weight * (p - old.probs[label]) for label, p in probs.items()}
+def _smoothed(
+    smoother: Smoother, old: RememberedFace | None, recognition: Recognition, time: float
+) -> tuple[dict[str, float], State]:
+    known = old is not None and old.smoother == (smoother.name, *smoother.label_names)
+    state, passed = (old.state, time - old.time) if old is not None and known else (None, 0.0)
+    probs, new = smoother.step(Seen.of(recognition, smoother.needs_cues), passed, state)
+    return dict(zip(smoother.label_names, probs.tolist(), strict=True)), new
 
 
 def _remember(
-    track: int, old: RememberedFace | None, face: Face, probs: dict[str, float], time: float
-) -> RememberedFace:
+    track: int, old: RememberedFace | None, face: Face, time: float, state: State,
+    smoother: tuple[str, ...],
+) -> RememberedFace:  # fmt: skip
     speed = (0.0, 0.0)
     if old is not None:
         speed = old.speed
@@ -185,64 +189,7 @@ def _remember(
                 speed[1] + weight * (now[1] - speed[1]),
             )
     landmarks = tuple(float(v) for v in face.landmarks.ravel())
-    return RememberedFace(track, face.box, landmarks, speed, probs, time)
-
-
-def to_json(memory: Memory) -> dict[str, Any]:
-    """Memory as plain values."""
-    faces = [
-        {
-            "track": face.track,
-            "box": list(face.box),
-            "landmarks": list(face.landmarks),
-            "speed": list(face.speed),
-            "probs": face.probs,
-            "time": face.time,
-        }
-        for face in memory.faces
-    ]
-    return {"faces": faces, "next_track": memory.next_track}
-
-
-def from_json(values: Any) -> Memory:
-    """Memory from :func:`to_json`, None for none yet; it came back from a browser, so nothing is
-    taken on trust.
-
-    Raises:
-        FerError: it is anything else.
-    """
-    match values:
-        case None:
-            return Memory()
-        case {"faces": list() as faces, "next_track": int() as next_track}:
-            if len(faces) <= MAX_FACES and _is_track(next_track):
-                return Memory(tuple(_remembered(face, next_track) for face in faces), next_track)
-    raise FerError(f"memory: expected at most {MAX_FACES} faces and the next track's number")
-
-
-def _remembered(value: Any, next_track: int) -> RememberedFace:
-    match value:
-        case {
-            "track": track,
-            "box": [_, _, _, _] as box,
-            "landmarks": list() as landmarks,
-            "speed": [_, _] as speed,
-            "probs": dict() as probs,
-            "time": time,
-        } if len(landmarks) == 10 and _is_track(track) and track < next_track:
-            if all(is_number(v) for v in (*box, *landmarks, *speed, *probs.values(), time)):
-                x1, y1, x2, y2 = map(float, box)
-                points = tuple(map(float, landmarks))
-                x, y = map(float, speed)
-                return RememberedFace(track, (x1, y1, x2, y2), points, (x, y), probs, float(time))
-    raise FerError(
-        "memory: expected faces with an earlier track, a box of 4 numbers, 10 of landmarks, 2 of "
-        "speed, probs and a time"
-    )
-
-
-def _is_track(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MAX_TRACK
+    return RememberedFace(track, face.box, landmarks, speed, time, state, smoother)
 
 
 def is_number(value: Any) -> bool:

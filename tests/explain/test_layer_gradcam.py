@@ -27,7 +27,7 @@ def trained_like(name: str, seed: int = 0) -> nn.Module:
     return model.eval()
 
 
-@pytest.fixture(params=timm.list_models("fer_cbam*"))
+@pytest.fixture(params=timm.list_models("fer_cbam*", module="fer_cbam"))
 def model(request) -> nn.Module:
     return trained_like(request.param)
 

@@ -22,8 +22,8 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 import fer_cbam  # noqa: F401  registers the models
 from fer_cbam.models.fer_cbam import FlattenHead, InputNorm
 
-NAMES = timm.list_models("fer_cbam*")
-TAGGED = timm.list_models("fer_cbam*", include_tags=True)
+NAMES = timm.list_models("fer_cbam*", module="fer_cbam")
+TAGGED = timm.list_models("fer_cbam*", module="fer_cbam", include_tags=True)
 every_model = pytest.mark.parametrize("name", NAMES)
 
 

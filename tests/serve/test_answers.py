@@ -17,9 +17,10 @@ from fer_cbam.explain.parts import part_losses
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import caption, heat_layer, layer_transform
 from fer_cbam.serve import answers
+from fer_cbam.serve.memories import Memories
 from fer_cbam.serve.server import ASSETS
+from fer_cbam.smoothing.average import HALF_LIFE
 from fer_cbam.types import Face
-from fer_cbam.video import tracks
 from fer_cbam.words.phrases import phrase
 from fer_cbam.words.regions import regions_of
 
@@ -52,8 +53,22 @@ def frame(image: str = ASTRONAUT, **rest) -> dict:
     return {"image": image, "time": 1.0, "memory": None} | rest
 
 
+def ask(recognizer, detector, question, memories: Memories | None = None) -> dict:
+    memories = Memories() if memories is None else memories
+    return answers.answer_frame(recognizer, detector, memories, question)
+
+
+def certain_of(label: str, memories: Memories, answer: dict) -> str:
+    """The ticket of an answer's memory in which the one face is all of a label."""
+    memory = memories.get(answer["memory"])
+    (face,) = memory.faces
+    state = tuple(float(name == label) for name in face.smoother[1:])
+    return memories.put(replace(memory, faces=(replace(face, state=state),)))
+
+
 def test_a_frame_is_answered_with_its_face_and_a_memory(recognizer, detector):
-    answer = answers.answer_frame(recognizer, detector, frame())
+    memories = Memories()
+    answer = ask(recognizer, detector, frame(), memories)
     assert json.loads(json.dumps(answer)) == json.loads(json.dumps(answer))
     assert answer["failed"] is False and answer["size"] == [512, 512]
     (shown,) = answer["faces"]
@@ -64,46 +79,62 @@ def test_a_frame_is_answered_with_its_face_and_a_memory(recognizer, detector):
     assert shown["caption"].startswith(found.prediction.label)
     assert shown["probs"] == pytest.approx(found.prediction.probs, abs=1e-4)
     assert shown["transform"] == pytest.approx(layer_transform(found.affine))
-    (remembered,) = tracks.from_json(answer["memory"]).faces
+    (remembered,) = memories.get(answer["memory"]).faces
     assert remembered.track == shown["track"] == 1 and remembered.time == 1.0
 
 
-def test_frames_are_smoothed_with_the_memory_they_bring(recognizer, detector):
-    first = answers.answer_frame(recognizer, detector, frame())
-    raw = first["memory"]["faces"][0]["probs"]
-    certain = {label: float(label == "fear") for label in raw}
-    face = first["memory"]["faces"][0] | {"probs": certain}
-    memory = first["memory"] | {"faces": [face]}
-    half = frame(memory=memory, time=1.0 + tracks.HALF_LIFE)
-    answer = answers.answer_frame(recognizer, detector, half)
-    for label, prob in answer["memory"]["faces"][0]["probs"].items():
-        assert prob == pytest.approx((raw[label] + certain[label]) / 2, abs=1e-6)
+def test_frames_are_smoothed_with_what_is_remembered(recognizer, detector):
+    memories = Memories()
+    first = ask(recognizer, detector, frame(), memories)
+    raw = np.array(memories.get(first["memory"]).faces[0].state)
+    half = frame(memory=certain_of("fear", memories, first), time=1.0 + HALF_LIFE)
+    answer = ask(recognizer, detector, half, memories)
+    expected = (raw + np.array([label == "fear" for label in recognizer.label_names])) / 2
+    assert memories.get(answer["memory"]).faces[0].state == pytest.approx(expected)
     assert answer["faces"][0]["label"] == "fear" and answer["faces"][0]["track"] == 1
-    # Nothing was kept on the server: the same question without memory has the first answer.
-    assert answers.answer_frame(recognizer, detector, frame()) == first
+    # A question without a ticket, or with a stranger's guess, has the first answer.
+    for guess in (None, "guess", 7, {"faces": []}):
+        again = ask(recognizer, detector, frame(memory=guess), memories)
+        assert again | {"memory": 0} == first | {"memory": 0}
+
+
+def test_nothing_of_a_face_but_what_is_shown_goes_to_the_browser(recognizer, detector):
+    memories = Memories()
+    answer = ask(recognizer, detector, frame(), memories)
+    assert isinstance(answer["memory"], str) and len(answer["memory"]) == 22
+    assert len(memories) == 1
+
+
+def test_each_frame_on_its_own_where_that_is_asked_for(recognizer, detector):
+    memories = Memories()
+    first = ask(recognizer, detector, frame(smoothing="none"), memories)
+    ticket = certain_of("fear", memories, first)
+    alone = ask(recognizer, detector, frame(memory=ticket, smoothing="none", time=1.1), memories)
+    assert alone["faces"][0]["probs"] == first["faces"][0]["probs"]
 
 
 def test_a_face_keeps_its_number_where_frames_come_seldom(recognizer, detector):
-    memory = answers.answer_frame(recognizer, detector, frame())["memory"]
+    memories = Memories()
+    memory = ask(recognizer, detector, frame(), memories)["memory"]
     for last, track in ((1.0, 1), (5.9, 2)):  # the frame before; or the last of many without it
         later = frame(memory=memory, time=6.0, last=last)
-        (face,) = answers.answer_frame(recognizer, detector, later)["faces"]
+        (face,) = ask(recognizer, detector, later, memories)["faces"]
         assert face["track"] == track
 
 
 def test_a_frame_without_a_face(recognizer):
-    answer = answers.answer_frame(recognizer, NoFaces(), frame())
+    answer = ask(recognizer, NoFaces(), frame())
     assert answer["message"].startswith("No face in view.") and not answer["failed"]
-    assert answer["faces"] == [] and answer["memory"]["faces"] == []
+    assert answer["faces"] == []
 
 
 def test_what_to_be_careful_about_is_said_of_a_frame(recognizer, detector):
     image = pixels(ASTRONAUT)
     dark = jpeg_url((image // 9).astype(np.uint8), quality=95)
-    answer = answers.answer_frame(recognizer, YuNetDetector(0.5, max_side=640), frame(dark))
+    answer = ask(recognizer, YuNetDetector(0.5, max_side=640), frame(dark))
     assert answer["message"] == "More light: the face is very dark."
     twins = jpeg_url(np.hstack([image, image]))
-    answer = answers.answer_frame(recognizer, YuNetDetector(max_side=640), frame(twins))
+    answer = ask(recognizer, YuNetDetector(max_side=640), frame(twins))
     assert answer["message"].startswith("2 faces in view.")
 
 
@@ -112,8 +143,8 @@ def test_what_to_be_careful_about_is_said_of_a_frame(recognizer, detector):
     [
         frame(image="data:image/jpeg;base64,AAAA"),
         frame(image=None),
-        frame(memory="nothing"),
-        frame(memory={"faces": [{"box": [0, 0, 1, 1]}], "next_track": 2}),
+        frame(smoothing="much"),
+        frame(smoothing=["none"]),
         frame(time="soon"),
         frame(time=float("nan")),
         frame(last="now"),
@@ -128,13 +159,13 @@ def test_what_to_be_careful_about_is_said_of_a_frame(recognizer, detector):
     ],
 )
 def test_frames_that_are_none(recognizer, detector, question):
-    answer = answers.answer_frame(recognizer, detector, question)
+    answer = ask(recognizer, detector, question)
     assert answer["failed"] is True
     assert "picture cannot be read" in answer["message"]
 
 
 def layer(recognizer, detector, **asked) -> np.ndarray | None:
-    (shown,) = answers.answer_frame(recognizer, detector, frame(**asked))["faces"]
+    (shown,) = ask(recognizer, detector, frame(**asked))["faces"]
     return shown["layer"] and pixels(shown["layer"])
 
 
@@ -154,11 +185,10 @@ def test_a_frame_brings_the_map_that_is_asked_for(recognizer, detector):
 
 def test_the_label_on_the_top_is_the_one_that_is_shown(recognizer, detector):
     """Smoothed over time it may be another than that of the frame alone."""
-    first = answers.answer_frame(recognizer, detector, frame())
-    (face,) = first["memory"]["faces"]
-    certain = {label: float(label == "fear") for label in face["probs"]}
-    memory = first["memory"] | {"faces": [face | {"probs": certain}]}
-    (shown,) = answers.answer_frame(recognizer, detector, frame(memory=memory))["faces"]
+    memories = Memories()
+    first = ask(recognizer, detector, frame(), memories)
+    ticket = certain_of("fear", memories, first)
+    (shown,) = ask(recognizer, detector, frame(memory=ticket), memories)["faces"]
     assert shown["label"] == "fear" != first["faces"][0]["label"]
     np.testing.assert_array_equal(pixels(shown["layer"]), layer(recognizer, detector, label="fear"))
 
@@ -171,7 +201,7 @@ def test_what_is_no_face_is_not_explained(recognizer, detector, monkeypatch):
     probe = (*np.zeros(recognizer.backend.forward(np.zeros((1, 1, 48, 48), np.float32))
                        .embedding.shape[1]), -1.0)  # fmt: skip
     monkeypatch.setattr(recognizer, "decision", replace(recognizer.decision, face_probe=probe))
-    (shown,) = answers.answer_frame(recognizer, detector, frame())["faces"]
+    (shown,) = ask(recognizer, detector, frame())["faces"]
     assert shown["no_face"] is True and shown["caption"] == "no face"
     assert shown["layer"] is None and "does not look like a face" in shown["note"]
 
@@ -306,7 +336,7 @@ def test_a_frame_asks_the_network_once_with_its_explanation(recognizer, detector
     twins = jpeg_url(np.hstack([pixels(ASTRONAUT)] * 2))
     wide = YuNetDetector(max_side=640)
     for label in (answers.TOP, "fear"):
-        answer = answers.answer_frame(recognizer, wide, frame(twins, map=kind, label=label))
+        answer = ask(recognizer, wide, frame(twins, map=kind, label=label))
         assert all(face["layer"] for face in answer["faces"])
     assert calls == [2, 2]
 

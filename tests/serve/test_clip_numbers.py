@@ -7,6 +7,7 @@ import json
 from fer_cbam.decide import Decision
 from fer_cbam.serve.clip_numbers import clip_numbers
 from fer_cbam.video.analysis import ClipResult, TrackSummary
+from fer_cbam.video.episodes import Episode
 from fer_cbam.video.timeline import TimelinePoint
 
 LABELS = ("anger", "happiness")
@@ -21,7 +22,9 @@ def point(time: float, happiness: float | None) -> TimelinePoint:
 
 def track(number: int, *points: TimelinePoint, frames: int = 5) -> TrackSummary:
     shares = {"happiness": 0.8, "anger": 0.2}
-    return TrackSummary(number, points[0].time, points[-1].time, frames, shares, points)
+    episodes = [Episode("happiness", 0.1234, 2.0, 3.5, 0.9)]
+    times = points[0].time, points[-1].time
+    return TrackSummary(number, *times, frames, shares, points, episodes)
 
 
 def result(*tracks: TrackSummary, notes=(), seconds: float = 10.0) -> ClipResult:
@@ -35,6 +38,9 @@ def test_numbers():
     assert numbers["weights"] == "name" and numbers["labels"] == list(LABELS)
     (face,) = numbers["tracks"]
     assert face["dominant"] == "happiness" and face["shares"] == {"happiness": 0.8, "anger": 0.2}
+    assert face["expressions"] == [
+        {"label": "happiness", "onset": 0.123, "apex": 2.0, "offset": 3.5, "intensity": 0.9}
+    ]
     assert face["timeline"] == [
         # ln(0.25) + 2 is more than ln(0.75): anger is said, with its own probability.
         {"time": 0.05, "label": "anger", "uncertain": True,

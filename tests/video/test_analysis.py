@@ -18,6 +18,7 @@ from fer_cbam.decide import Decision
 from fer_cbam.detect.yunet import YuNetDetector
 from fer_cbam.errors import VideoError
 from fer_cbam.recognizer import EmotionRecognizer
+from fer_cbam.smoothing.average import Average
 from fer_cbam.types import AlignedFace, Face, Recognition
 from fer_cbam.video import analyse, analyse_video, analysis, run
 from fer_cbam.video.analysis import ClipResult, Progress
@@ -51,6 +52,9 @@ class Recognizer:
         self.happiness, self.batches = happiness, []
         self.detector: object = None
 
+    def smoother(self) -> Average:
+        return Average(LABELS)
+
     def align(self, image: np.ndarray, faces):
         number = round(float(image.mean()) / LEVEL)
         places = [(found.box[0] + found.box[2]) / 2 for found in faces]
@@ -80,7 +84,7 @@ def clip(tmp_path_factory) -> Path:
 
 
 def told(clip: Path, plan=one_face, recognizer=None, **options) -> ClipResult:
-    options.setdefault("half_life", 0)
+    options.setdefault("smoother", Average(LABELS, half_life=0))
     return run(analyse(clip, recognizer or Recognizer(), Detector(plan), **options))
 
 
@@ -123,7 +127,7 @@ def test_faces_have_their_own_sums_and_times(clip):
 def test_smoothing_reaches_what_is_told(clip):
     """A happy face turns angry at 0.2 s; with a half-life of 0.1 s half of it is left at 0.2."""
     sudden = Recognizer(lambda n, x: 1.0 if n < 2 else 0.0)
-    (track,) = told(clip, recognizer=sudden, half_life=0.1).tracks
+    (track,) = told(clip, recognizer=sudden, smoother=Average(LABELS, 0.1)).tracks
     got = [p.probs["happiness"] for p in track.points[:5]]
     assert got == pytest.approx([1, 1, 0.5, 0.25, 0.125], abs=1e-3)
     (track,) = run(analyse(clip, sudden, Detector(one_face))).tracks  # 0.25 s by default
@@ -526,7 +530,7 @@ def test_analyse_video_is_all_steps_at_once(clip, tmp_path, monkeypatch):
     reported: list[Progress] = []
     found = analyse_video(
         clip, Recognizer(), detector=Detector(one_face), table=tmp_path / "t.csv", every=2,
-        half_life=0, report=reported.append,
+        smoother=Average(LABELS, 0), report=reported.append,
     )  # fmt: skip
     assert found == told(clip, one_face, table=tmp_path / "t.csv", every=2)
     assert [p.done for p in reported] == sorted(p.done for p in reported)
@@ -534,6 +538,6 @@ def test_analyse_video_is_all_steps_at_once(clip, tmp_path, monkeypatch):
     recognizer = Recognizer()
     recognizer.detector = Detector(one_face)
     monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda: recognizer)
-    assert analyse_video(clip, half_life=0) == told(clip, one_face)
+    assert analyse_video(clip, smoother=Average(LABELS, 0)) == told(clip, one_face)
     with pytest.raises(TypeError, match="evry"):
         analyse_video(clip, recognizer, evry=2)

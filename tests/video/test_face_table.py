@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fer_cbam.types import Face
-from fer_cbam.video.face_table import COLUMNS, FaceTable
+from fer_cbam.video.face_table import COLUMNS, EPISODE_COLUMNS, FaceTable
 from fer_cbam.video.tracks import Tracked
 from tests.video.faces import face, recognition
 
@@ -35,16 +35,28 @@ def test_a_row_for_each_frame_and_face(tmp_path):
     assert path.read_bytes().count(b"\r\n") == 4
     assert rows(path) == [
         ["time_s", "frame", "track", "x1", "y1", "x2", "y2", "label", "confidence", "uncertain",
-         "anger", "happiness"],
+         "anger", "happiness", "expression", "onset_s", "apex_s", "offset_s"],
         ["0.000", "0", "1", "60.0", "20.0", "140.0", "100.0", "happiness", "0.7500", "0",
-         "0.2500", "0.7500"],
+         "0.2500", "0.7500", "", "", "", ""],
         ["0.000", "0", "2", "210.3", "60.0", "290.3", "140.0", "anger", "0.6000", "0",
-         "0.6000", "0.4000"],
+         "0.6000", "0.4000", "anger", "0.000", "0.000", "0.208"],
         ["1.250", "30", "2", "-8.0", "-8.0", "2.0", "2.0", "happiness", "1.0000", "0",
-         "0.0000", "1.0000"],
+         "0.0000", "1.0000", "happiness", "0.208", "1.250", "1.250"],
     ]  # fmt: skip
     assert tuple(rows(path)[0][: len(COLUMNS)]) == COLUMNS
     assert [p.name for p in tmp_path.iterdir()] == ["faces.csv"]
+
+
+def test_an_expression_is_told_in_all_of_its_rows(tmp_path):
+    """A smile from 0.25 to 1.25 s by its crossings of a half, at its most at 0.75 s."""
+    with FaceTable(tmp_path / "a.csv", LABELS) as table:
+        for n, happiness in enumerate((0.2, 0.8, 0.9, 0.8, 0.2)):
+            table.write(n, n / 2, [tracked(7, face(100), happiness)])
+    smile = ["happiness", "0.250", "1.000", "1.750"]
+    told = [row[-4:] for row in rows(tmp_path / "a.csv")[1:]]
+    assert told[1:4] == [smile] * 3
+    assert told[0] == ["anger", "0.000", "0.000", "0.250"]
+    assert told[4] == ["anger", "1.750", "2.000", "2.000"]
 
 
 def test_uncertain_is_1(tmp_path):
@@ -69,7 +81,8 @@ def test_labels_that_a_csv_must_quote(tmp_path):
     label = 'so, "la la"\n'
     with FaceTable(str(tmp_path / "a.csv"), [label]) as table:
         table.write(0, 0, [Tracked(1, recognition(face(100), {label: 1.0}))])
-    assert [row[-1] for row in rows(tmp_path / "a.csv")] == [label, "1.0000"]
+    written = rows(tmp_path / "a.csv")
+    assert [row[len(COLUMNS)] for row in written] == [label, "1.0000"]
 
 
 def test_the_same_bytes_on_every_platform(tmp_path, monkeypatch):
@@ -78,7 +91,7 @@ def test_the_same_bytes_on_every_platform(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "open", lambda *a, **k: (asked.append(k), opened(*a, **k))[1])
     with FaceTable(tmp_path / "a.csv", LABELS):
         pass
-    assert asked == [{"newline": "", "encoding": "utf-8"}]
+    assert len(asked) == 3 and all(k == {"newline": "", "encoding": "utf-8"} for k in asked)
 
 
 def test_an_exception_leaves_no_file(tmp_path):
@@ -96,7 +109,7 @@ def test_an_exception_keeps_the_file_of_an_earlier_run(tmp_path):
     assert path.read_text() == "before"
     with FaceTable(path, LABELS):
         pass
-    assert rows(path) == [[*COLUMNS, *LABELS]]
+    assert rows(path) == [[*COLUMNS, *LABELS, *EPISODE_COLUMNS]]
 
 
 def test_whoever_takes_the_unfinished_file_away_hides_no_error(tmp_path):

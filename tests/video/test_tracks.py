@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -11,8 +10,7 @@ import numpy as np
 import pytest
 
 from fer_cbam.decide import Decision
-from fer_cbam.errors import FerError
-from fer_cbam.types import Recognition
+from fer_cbam.smoothing.average import Average
 from fer_cbam.video import tracks
 from fer_cbam.video.tracks import Memory, RememberedFace, Tracked, distances, follow
 from tests.video.faces import CALM, face, recognition
@@ -134,7 +132,7 @@ def test_a_recognition_keeps_all_but_its_prediction():
 def remembered(x: float = 100, speed=(0.0, 0.0), time: float = 0.0, **others) -> RememberedFace:
     f = face(x)
     points = tuple(float(v) for v in f.landmarks.ravel())
-    return replace(RememberedFace(1, f.box, points, speed, dict(CALM), time), **others)
+    return replace(RememberedFace(1, f.box, points, speed, time), **others)
 
 
 def continues(memory: RememberedFace, x: float, time: float, y: float = 100) -> bool:
@@ -242,8 +240,9 @@ def test_smoothing_of_another_half_life_and_none():
     sad, glad = {"happiness": 0.25, "anger": 0.75}, {"happiness": 0.75, "anger": 0.25}
     _, memory = follow(Memory(), [recognition(face(100), sad)], 0.0)
     now = [recognition(face(100), glad)]
-    (slow,), _ = follow(memory, now, 0.5, half_life=0.5)
-    (none,), _ = follow(memory, now, 0.5, half_life=0)
+    labels = ("happiness", "anger")
+    (slow,), _ = follow(memory, now, 0.5, smoother=Average(labels, 0.5))
+    (none,), _ = follow(memory, now, 0.5, smoother=Average(labels, 0))
     (still,), _ = follow(memory, now, 0.0)
     assert happiness(slow) == pytest.approx(0.5)
     assert happiness(none) == 0.75
@@ -259,7 +258,7 @@ def test_a_smoothed_face_is_decided_anew():
     prediction = tracked.recognition.prediction
     assert (prediction.label, prediction.uncertain) == ("happiness", True)
     assert prediction.confidence == pytest.approx(0.6)
-    assert memory.faces[0].probs == prediction.probs
+    assert memory.faces[0].state == tuple(prediction.probs.values())
     (sure,), _ = follow(memory, [recognition(face(100), now)], 0.25)
     assert not sure.recognition.prediction.uncertain
 
@@ -296,89 +295,32 @@ def test_a_crowd_is_remembered_up_to_a_limit():
     assert [f.track for f in memory.faces] == [68, *range(1, 64)]
 
 
-def memory_of_two() -> Memory:
-    found: list[Recognition] = [recognition(face(100)), recognition(face(300))]
-    _, memory = follow(Memory(), found, 0.5)
-    _, memory = follow(memory, [recognition(face(104)), recognition(face(290))], 0.6)
-    return memory
+class Counting:
+    """Says how many steps a face has had, and how long ago its last one was."""
+
+    name, label_names, needs_cues = "counting", ("happiness", "anger"), False
+
+    def step(self, seen, seconds, state):
+        steps = 1 + (0 if state is None else state[0])
+        return np.array([steps, seconds]), (steps,)
 
 
-def test_memory_survives_json():
-    memory = memory_of_two()
-    values = json.loads(json.dumps(tracks.to_json(memory)))
-    assert tracks.from_json(values) == memory
-    assert set(values) == {"faces", "next_track"}
-    assert set(values["faces"][0]) == {"track", "box", "landmarks", "speed", "probs", "time"}
-    assert tracks.from_json(None) == Memory()
-    assert tracks.from_json(tracks.to_json(Memory())) == Memory()
+def test_a_smoother_gets_each_face_s_own_state_and_the_seconds_since_it_was_seen():
+    a, b = recognition(face(100)), recognition(face(300))
+    found, memory = follow(Memory(), [a, b], 1.0, smoother=Counting())
+    assert [tuple(t.recognition.prediction.probs.values()) for t in found] == [(1, 0), (1, 0)]
+    _, memory = follow(memory, [a], 1.25, smoother=Counting())
+    found, memory = follow(memory, [b, a], 1.75, smoother=Counting())  # b left, and comes back
+    assert [tuple(t.recognition.prediction.probs.values()) for t in found] == [(2, 0.75), (3, 0.5)]
+    assert [t.track for t in found] == [2, 1]
+    (other,), memory = follow(memory, [a], 2.0)  # the average starts anew under the same number
+    assert other.track == 1 and other.recognition.prediction.probs == CALM
+    (gone,), _ = follow(memory, [a], 9.0, smoother=Counting())
+    assert gone.track == 3 and gone.recognition.prediction.probs["happiness"] == 1
 
 
-def test_whole_numbers_become_floats():
-    values = tracks.to_json(memory_of_two())
-    values["faces"][0] |= {"box": [0, 0, 80, 80], "speed": [3, 4], "time": 1, "landmarks": [1] * 10}
-    (first, _) = tracks.from_json(values).faces
-    assert first.box == (0, 0, 80, 80) and first.speed == (3, 4) and first.time == 1
-    assert all(type(v) is float for v in (*first.box, *first.speed, *first.landmarks, first.time))
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [], 7, "memory", {}, {"faces": []}, {"next_track": 1}, {"faces": {}, "next_track": 1},
-        {"faces": [], "next_track": 0}, {"faces": [], "next_track": -1},
-        {"faces": [], "next_track": True}, {"faces": [], "next_track": 1.0},
-        {"faces": [], "next_track": 2**31}, {"faces": [{}] * 65, "next_track": 99},
-    ],
-)  # fmt: skip
-def test_a_memory_that_is_none(values):
-    with pytest.raises(FerError, match="memory: expected at most 64 faces and the next track"):
-        tracks.from_json(values)
-
-
-def test_the_largest_memory_that_is_one():
-    one = tracks.to_json(memory_of_two())["faces"][0]
-    values = {"faces": [one] * 64, "next_track": 2**31 - 1}
-    memory = tracks.from_json(values)
-    assert len(memory.faces) == 64 and memory.next_track == 2**31 - 1
-    assert tracks.from_json({"faces": [], "next_track": 1}) == Memory()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"track": 3}, {"track": 0}, {"track": -1}, {"track": True}, {"track": "1"}, {"track": None},
-        {"box": [1, 2, 3]}, {"box": [1, 2, 3, 4, 5]}, {"box": [1, 2, 3, "4"]}, {"box": None},
-        {"box": [1, 2, 3, math.nan]}, {"box": [1, 2, 3, math.inf]}, {"box": [1, 2, 3, True]},
-        {"box": [1, 2, 3, 1e15]}, {"box": [1, 2, 3, -1e15]},
-        {"landmarks": [0.0] * 9}, {"landmarks": [0.0] * 11}, {"landmarks": [math.nan] * 10},
-        {"landmarks": {}}, {"landmarks": ["0"] * 10},
-        {"speed": [1]}, {"speed": [1, 2, 3]}, {"speed": [1, math.nan]}, {"speed": [[1], 2]},
-        {"probs": [0.5]}, {"probs": {"happiness": None}}, {"probs": {"happiness": math.inf}},
-        {"time": "now"}, {"time": math.nan}, {"time": None},
-    ],
-)  # fmt: skip
-def test_a_face_that_is_none(change):
-    values = tracks.to_json(memory_of_two())
-    values["faces"][1] |= change
-    with pytest.raises(FerError, match="expected faces with an earlier track, a box of 4 numbers"):
-        tracks.from_json(values)
-
-
-@pytest.mark.parametrize("key", ["track", "box", "landmarks", "speed", "probs", "time"])
-def test_a_face_without_one_of_its_keys(key):
-    values = tracks.to_json(memory_of_two())
-    del values["faces"][0][key]
-    with pytest.raises(FerError, match="memory: expected faces"):
-        tracks.from_json(values)
-
-
-def test_a_hostile_memory_breaks_nothing():
-    """Boxes of no extent, turned inside out or gigantic: whoever is there now is still followed."""
-    one = tracks.to_json(memory_of_two())["faces"][0]
-    boxes = [[0, 0, 0, 0], [9, 9, 1, 1], [-9e14, -9e14, 9e14, 9e14], [9e14, 0, -9e14, 5]]
-    values = {"faces": [one | {"box": box, "speed": [9e14, -9e14]} for box in boxes]}
-    memory = tracks.from_json(values | {"next_track": 9})
-    (tracked,), memory = follow(memory, [recognition(face(100))], 0.7)
-    assert 1 <= tracked.track <= 9
-    assert sum(tracked.recognition.prediction.probs.values()) == pytest.approx(1)
-    json.dumps(tracks.to_json(memory), allow_nan=False)
+def test_a_smoother_of_other_labels_is_not_asked():
+    found = recognition(face(100), {"fear": 0.9, "disgust": 0.1})
+    (tracked,), memory = follow(Memory(), [found], 0.0, smoother=Counting())
+    assert tracked.recognition.prediction.probs == found.prediction.probs
+    assert memory.faces[0].smoother == ("average", "fear", "disgust")

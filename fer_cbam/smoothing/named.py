@@ -1,0 +1,84 @@
+"""Smoothers by the names that options use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fer_cbam import pretrained
+from fer_cbam.decide import Decision
+from fer_cbam.errors import WeightsError
+from fer_cbam.prior import Prior, expected, own_prior
+from fer_cbam.smoothing.average import Average
+from fer_cbam.smoothing.base import Smoother
+from fer_cbam.smoothing.filter import Filter
+from fer_cbam.smoothing.recurrent import Recurrent
+
+#: ``network`` is there for weights that one was trained for, ``filter`` for weights that say how
+#: often they met each label. ``none`` answers each frame on its own.
+SMOOTHERS = ("network", "filter", "average", "none")
+
+# Of the filter, chosen on clips from PublicTest faces (python -m eval.clips.choose).
+RATE, ANEW, TEMPERATURE = 3.2, 0.05, 1.0
+
+
+def open_smoother(
+    config: Mapping[str, Any], weights_file: Path, decision: Decision, prior: Prior | None = None,
+    name: str | None = None,
+) -> Smoother:  # fmt: skip
+    """A smoother for weights that read faces.
+
+    config, weights_file: of these weights. decision, prior: how their recogniser answers, see
+    :mod:`fer_cbam.decide`. name: one of `SMOOTHERS`; by default the first of them that these
+    weights have.
+
+    Raises:
+        ValueError: no such smoother.
+        WeightsError: these weights do not have it.
+    """
+    if name is not None and name not in SMOOTHERS:
+        raise ValueError(f"smoother {name!r}; expected one of {', '.join(SMOOTHERS)}")
+    labels = decision.label_names
+    if name in (None, "network"):
+        folder = None if prior is not None else network_for(weights_file)
+        if folder is not None:
+            return Recurrent.load(folder)
+        if name == "network":
+            raise WeightsError(
+                "smoother 'network': none was trained for these weights and the prior they were "
+                f"calibrated for; expected {', '.join(SMOOTHERS[1:])}"
+            )
+    met = _met(config, labels, prior)
+    if name in (None, "filter") and met is not None:
+        return Filter(labels, met, RATE, ANEW, TEMPERATURE)
+    if name == "filter":
+        raise WeightsError("smoother 'filter': config.json does not say how often each label was "
+                           "met (prior); expected average or none")  # fmt: skip
+    return Average(labels, half_life=0.0) if name == "none" else Average(labels)
+
+
+def network_for(weights_file: Path) -> Path | None:
+    """The folder of the embedded recurrent network that was trained on what these weights see."""
+    if not weights_file.is_file():
+        return None
+    found = hashlib.sha256(weights_file.read_bytes()).hexdigest()
+    for folder in pretrained.recurrent_dirs():
+        if pretrained.read_config(folder).get("reads", {}).get("sha256") == found:
+            return folder
+    return None
+
+
+def _met(
+    config: Mapping[str, Any], labels: tuple[str, ...], prior: Prior | None
+) -> np.ndarray | None:
+    """Share of each label among the faces that the probabilities are for, ``(K,)``."""
+    try:
+        own = own_prior(config, labels)
+        shares = own if prior is None else expected(prior, own)
+    except WeightsError:  # of weights that were trained elsewhere
+        return None
+    return np.array([shares[label] for label in labels])
