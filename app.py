@@ -26,6 +26,7 @@ from fer_cbam.serve import address
 from fer_cbam.serve.folder import Ended, upload_folder
 from fer_cbam.serve.limits import LimitBodies
 from fer_cbam.serve.page import weights_shown
+from fer_cbam.serve.privacy import ON_SERVER
 from fer_cbam.serve.proxies import proxies_aside
 from fer_cbam.serve.recognizers import RecognizerCache
 from fer_cbam.serve.server import ASSETS, LIVE_SIDE, Server
@@ -36,6 +37,7 @@ with proxies_aside():  # gradio makes a client when it is imported, and asks nob
     from starlette.middleware import Middleware
     from starlette.routing import Mount, Route
 
+    from fer_cbam.device.mount import DevicePage, offered
     from fer_cbam.serve.modules import PageModules, healthy, model_card
 
 ENDPOINT_RUNS = 4  # of each endpoint at once
@@ -44,12 +46,17 @@ MAX_UPLOAD = "200mb"
 MODULES = "/fer-cbam"
 CARDS = f"{MODULES}/cards"
 HEALTH = "/healthz"  # for whoever watches over the app: no sign-in, nothing computed
+# Where the page is that reads pictures on the visitor's own device.
+DEVICE = "/device"
+WHERE = [["On the server", ""], ["On this device", f"{DEVICE[1:]}/"]]
 
 # Buttons cannot be pressed before their module is there; where none comes, that is said.
 LOADER = """\
 element.inert = true;
-import(`${{window.gradio_config.root}}{modules}/{name}.mjs`)
-  .then((part) => part.start({{ element, props, server, upload }}))
+const from = (name) => import(`${{window.gradio_config.root}}{modules}/${{name}}.mjs`);
+Promise.all([from("{name}"), from("gradio")])
+  .then(([part, {{ gradioReader }}]) =>
+    part.start({{ element, props, reader: gradioReader({{ server, upload }}) }}))
   .then(() => (element.inert = false))
   .catch((error) => (element.textContent = `A script did not come. Reload the page. ${{error}}`));
 """
@@ -76,7 +83,7 @@ def build(server: Server) -> gr.Blocks:
         with gr.Tab("Video"):
             video_tab(server)
         with gr.Tab("About"):
-            part("about", [], **weights_shown(server.recognizers.first))
+            part("about", [], kept=ON_SERVER["about"], **weights_shown(server.recognizers.first))
         endpoints(server)
     return blocks
 
@@ -96,7 +103,7 @@ def header(server: Server) -> None:
     recognizers = server.recognizers
     part(
         "header", [pick], source=recognizers.default, choices=recognizers.choices(),
-        elsewhere=recognizers.elsewhere, **weights_shown(recognizers.first),
+        elsewhere=recognizers.elsewhere, where=WHERE, **weights_shown(recognizers.first),
     )  # fmt: skip
 
 
@@ -104,7 +111,8 @@ def webcam_tab(server: Server) -> None:
     async def frame(question: dict, request: gr.Request) -> dict:
         return await server.frame(question, request.is_disconnected)
 
-    part("webcam", [frame], **weights_shown(server.recognizers.first))
+    first = server.recognizers.first
+    part("webcam", [frame], kept=ON_SERVER["webcam"], **weights_shown(first))
 
 
 def photo_tab(server: Server) -> None:
@@ -114,7 +122,7 @@ def photo_tab(server: Server) -> None:
     async def example_photo(question: dict, request: gr.Request) -> dict:
         return await server.example_photo(question, request.is_disconnected)
 
-    part("photo", [photo, example_photo])
+    part("photo", [photo, example_photo], kept=ON_SERVER["photo"])
 
 
 def video_tab(server: Server) -> None:
@@ -130,7 +138,9 @@ def video_tab(server: Server) -> None:
     async def clip_forget(question: dict) -> dict:
         return server.clip_forget(question)
 
-    part("video", [clip_start, example_clip, clip_ask, clip_forget])
+    part(
+        "video", [clip_start, example_clip, clip_ask, clip_forget], kept=ON_SERVER["video"],
+    )  # fmt: skip
 
 
 def endpoints(server: Server) -> None:
@@ -287,6 +297,11 @@ def serve(recognizers: RecognizerCache, folder: Path, args: argparse.Namespace) 
     blocks.block_thread()
 
 
+def device_page(args: argparse.Namespace) -> DevicePage:
+    """With --auth only weights that everybody has: its files are not behind the password."""
+    return DevicePage(offered(DEFAULT_WEIGHTS if args.auth else args.weights), DEVICE)
+
+
 def launch(blocks: gr.Blocks, args: argparse.Namespace, **more: Any) -> Any:
     return blocks.launch(
         server_name=address.in_url(args.host), server_port=args.port,
@@ -298,6 +313,7 @@ def launch(blocks: gr.Blocks, args: argparse.Namespace, **more: Any) -> Any:
             "routes": [
                 Route(HEALTH, healthy),
                 Mount(CARDS, model_card),
+                Mount(DEVICE, device_page(args)),
                 Mount(MODULES, PageModules(directory=ASSETS)),
             ],
         }, **more,

@@ -74,7 +74,7 @@ def wheel(tmp_path_factory) -> Path:
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     # More than belongs into the wheel, so that leaving it out is tested too.
     junk = shutil.ignore_patterns("__pycache__", "*.pyc", "node_modules")
-    for name in ("fer_cbam", "train", "eval", "tests"):
+    for name in ("fer_cbam", "web", "train", "eval", "tests"):
         shutil.copytree(ROOT / name, source / name, ignore=junk)
     for path in (*ROOT.glob("*.py"), *ROOT.glob("*.md"), ROOT / "pyproject.toml", ROOT / "LICENSE"):
         shutil.copy(path, source)

@@ -3,6 +3,6 @@
 What a command needs is imported in its ``run``, so that ``--help`` and wrong arguments stay quick.
 """
 
-from fer_cbam.commands import batch, export, predict, pull, push, report
+from fer_cbam.commands import batch, export, predict, pull, push, report, web
 
-COMMANDS = (predict, batch, report, export, push, pull)
+COMMANDS = (predict, batch, report, export, push, pull, web)

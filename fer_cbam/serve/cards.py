@@ -16,7 +16,11 @@ def has_card(weights: str) -> bool:
 
 def card_text(weights: str) -> str:
     """The card of embedded weights, Markdown without YAML front matter and comments."""
-    text = _path(weights).read_text(encoding="utf-8")
+    return without_front_matter(_path(weights).read_text(encoding="utf-8"))
+
+
+def without_front_matter(text: str) -> str:
+    """A card without what a hub reads of it."""
     body = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     return re.sub(r"<!--.*?-->\n?", "", body, flags=re.DOTALL).strip() + "\n"
 

@@ -92,7 +92,7 @@ def options_documented(page: str, heading: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("command", ["predict", "batch", "report", "export"])
+@pytest.mark.parametrize("command", ["predict", "batch", "report", "export", "web"])
 def test_the_command_line_is_documented(command, capsys):
     with pytest.raises(SystemExit):
         cli.main([command, "--help"])

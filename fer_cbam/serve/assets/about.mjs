@@ -2,7 +2,7 @@
 
 import { onWeights } from "./session.mjs";
 
-export function start({ element, props }) {
+export function start({ element, props, reader }) {
   const find = (selector) => element.querySelector(selector);
 
   // What answers say of weights, see serve/page.py.
@@ -13,7 +13,7 @@ export function start({ element, props }) {
     find(".fer-source-name").textContent = weights;
     const link = find(".fer-card-link");
     link.hidden = !card;
-    link.href = `${window.gradio_config.root}/fer-cbam/cards/${encodeURIComponent(weights)}`;
+    link.href = reader.cardOf(weights);
     find(".fer-no-card").hidden = card;
   }
 

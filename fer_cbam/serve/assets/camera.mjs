@@ -37,7 +37,7 @@ export function drawCamera(video, stream, canvas, longest) {
   const scale = Math.min(1, longest / Math.max(video.videoWidth, video.videoHeight));
   canvas.width = Math.round(video.videoWidth * scale);
   canvas.height = Math.round(video.videoHeight * scale);
-  const pen = canvas.getContext("2d");
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
   if (stream.getVideoTracks()[0].getSettings().facingMode !== "environment") {
     pen.setTransform(-1, 0, 0, 1, canvas.width, 0);
   }

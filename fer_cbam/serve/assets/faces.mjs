@@ -44,7 +44,9 @@ function textWidth(text, size) {
 // boxes are counted in.
 export function drawFaces(overlay, faces, size) {
   overlay.setAttribute("viewBox", `0 0 ${size[0]} ${size[1]}`);
-  const scale = (overlay.clientWidth || size[0]) / size[0];
+  // The picture is as large as the overlay, or a clip's within it, in one direction.
+  const [wide, high] = [overlay.clientWidth || size[0], overlay.clientHeight || size[1]];
+  const scale = Math.min(wide / size[0], high / size[1]);
   const others = [];
   const captions = faces.map((face) => {
     const text = face.number ? `${face.number}: ${face.caption}` : face.caption;
@@ -77,6 +79,12 @@ function drawCaption({ color, ground, ink }, text, place, letters) {
     svg("text", { ...middle, fill: ink, "font-size": letters }, text),
   );
   return group;
+}
+
+// A heat layer as part of the SVG over a picture. layer: its address. place: the transform from the
+// layer's pixels to those of the picture.
+export function heatImage(layer, place, opacity) {
+  return svg("image", { href: layer, transform: `matrix(${place.join(" ")})`, opacity });
 }
 
 // One heat layer over a picture; transform: from the layer's pixels to the canvas's.

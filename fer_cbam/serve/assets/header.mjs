@@ -1,23 +1,36 @@
 // The weights picker. A choice belongs to this page: it travels with every question.
 
 import { make, say } from "./dom.mjs";
-import { asker, noteRefusals, pickWeights, unanswered } from "./session.mjs";
+import { asker, pickWeights } from "./session.mjs";
 
 const inWords = (labels) => `${labels.length} expressions: ${labels.join(", ")}`;
 
-// props: what answers say of weights (serve/page.py), their source, and choices of [source, title].
-export function start({ element, props, server }) {
+// Where pictures are read: here, or on the other page. where: [[name, address]]; no address: here.
+function fillWhere(nav, where) {
+  nav.hidden = where.length < 2;
+  nav.replaceChildren(
+    ...where.map(([name, address]) => {
+      const place = make(address ? "a" : "span", "", name);
+      if (address) place.href = address;
+      else place.setAttribute("aria-current", "page");
+      return place;
+    }),
+  );
+}
+
+// props: what answers say of weights (serve/page.py), their source, choices of [source, title,
+// note], and where pictures are read.
+export function start({ element, props, reader }) {
   const find = (selector) => element.querySelector(selector);
   const details = find(".fer-weights");
   let current = props.source;
-  noteRefusals();
 
   async function pick(wanted) {
     if (!wanted) return say(element, "Enter a folder or hf-hub:user/name.", true);
     details.dataset.state = "busy";
     say(element, "Checking and loading…");
     try {
-      const answer = await server.pick({ ...asker(), weights: wanted });
+      const answer = await reader.pick({ ...asker(), weights: wanted });
       say(element, answer.message, answer.failed);
       if (answer.failed) return;
       current = wanted;
@@ -25,7 +38,7 @@ export function start({ element, props, server }) {
       find(".fer-weights-labels").textContent = inWords(answer.labels);
       pickWeights(wanted, answer);
     } catch {
-      say(element, unanswered(), true);
+      say(element, reader.unanswered(), true);
     } finally {
       mark();
       details.dataset.state = "ready";
@@ -42,7 +55,7 @@ export function start({ element, props, server }) {
     details.open = false;
   }
 
-  for (const [source, title] of props.choices) {
+  for (const [source, title, note] of props.choices) {
     const label = make("label");
     const radio = make("input");
     Object.assign(radio, { type: "radio", name: "fer-weights", value: source });
@@ -50,9 +63,11 @@ export function start({ element, props, server }) {
     const words = make("span", "fer-weights-choice");
     words.append(make("b", "", title));
     if (title !== source) words.append(make("small", "", source));
+    if (note) words.append(make("small", "", note));
     label.append(radio, words);
     find(".fer-weights-list").append(label);
   }
+  fillWhere(find(".fer-where"), props.where);
   find(".fer-weights-elsewhere").hidden = !props.elsewhere;
   find(".fer-weights-labels").textContent = inWords(props.labels);
   mark();

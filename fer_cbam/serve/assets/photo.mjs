@@ -1,19 +1,18 @@
-// The photo tab: the picture is shown at once, goes to server.photo and comes back with every face
+// The photo tab: the picture is shown at once, goes to reader.photo and comes back with every face
 // and every explanation of it; picking one, the strength of the overlay and the downloads are done
 // here.
 
 import { closeCamera, drawCamera, openCamera, refusal } from "./camera.mjs";
-import { download, jsonBlob, make, pause, say, svg, takeFiles } from "./dom.mjs";
-import { drawFaces } from "./faces.mjs";
+import { download, jsonBlob, make, pause, say, takeFiles } from "./dom.mjs";
+import { drawFaces, heatImage } from "./faces.mjs";
 import { drawFigure } from "./figure.mjs";
 import { makePanel } from "./panel.mjs";
-import { asker, onWeights, unanswered } from "./session.mjs";
+import { asker, onWeights } from "./session.mjs";
 import { tooLarge } from "./text.mjs";
 
 const LARGEST = 25e6; // bytes
-const EXAMPLE = "/fer-cbam/astronaut.jpg";
 
-export function start({ element, server }) {
+export function start({ element, reader }) {
   const find = (selector) => element.querySelector(selector);
   const root = find(".fer-photo");
   const result = find(".fer-result");
@@ -46,7 +45,7 @@ export function start({ element, server }) {
       say(element, answer.message, answer.failed);
       root.dataset.state = answer.failed ? "failed" : "done";
     } catch {
-      say(element, unanswered(), true);
+      say(element, reader.unanswered(), true);
       root.dataset.state = "failed";
     }
   }
@@ -89,7 +88,7 @@ export function start({ element, server }) {
     const { width, height } = shown.numbers.image;
     drawFaces(overlay, faces, [width, height]);
     const picked = why.getAttribute("aria-pressed") === "true" && panels[current]?.picked();
-    if (picked) overlay.prepend(heatImage(faces[current].place, picked));
+    if (picked) overlay.prepend(heatImage(picked.layer, faces[current].place, picked.opacity));
   }
 
   function pickFace(number) {
@@ -105,14 +104,7 @@ export function start({ element, server }) {
     if (!file) return;
     const refused = tooLarge(file.size, LARGEST);
     if (refused) return say(element, refused, true);
-    const reader = new FileReader();
-    reader.onload = () => {
-      // An empty file gives "data:", without a type or a comma.
-      const image = reader.result.includes(",") ? reader.result : "data:;base64,";
-      ask(() => server.photo({ ...asker(), image }), URL.createObjectURL(file));
-    };
-    reader.onerror = () => say(element, "This file cannot be read.", true);
-    reader.readAsDataURL(file);
+    ask(() => reader.photo(asker(), file), URL.createObjectURL(file));
   }
 
   async function openShutter() {
@@ -140,9 +132,8 @@ export function start({ element, server }) {
   function takePhoto() {
     const canvas = document.createElement("canvas");
     drawCamera(view, stream, canvas, 1280);
-    const image = canvas.toDataURL("image/jpeg", 0.95);
     closeShutter();
-    ask(() => server.photo({ ...asker(), image }), image);
+    canvas.toBlob((blob) => read(blob), "image/jpeg", 0.95);
   }
 
   function save(kind, number) {
@@ -152,8 +143,7 @@ export function start({ element, server }) {
   }
 
   takeFiles(find("#fer-file"), root, read);
-  const example = () =>
-    ask(() => server.example_photo(asker()), `${window.gradio_config.root}${EXAMPLE}`);
+  const example = () => ask(() => reader.examplePhoto(asker()), reader.example);
   find('[data-do="example"]').addEventListener("click", example);
   find('[data-do="camera"]').addEventListener("click", openShutter);
   find('[data-do="take"]').addEventListener("click", takePhoto);
@@ -185,11 +175,6 @@ export function start({ element, server }) {
   onWeights(() => {
     if (last && root.dataset.state !== "idle") ask(last); // the same photo, by the new weights
   });
-}
-
-// A heat layer as part of the SVG over the photo.
-function heatImage(place, { layer, opacity }) {
-  return svg("image", { href: layer, transform: `matrix(${place.join(" ")})`, opacity });
 }
 
 // A button over a face, as far as its box lies within the photo.

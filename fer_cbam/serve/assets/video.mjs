@@ -1,8 +1,9 @@
-// The video tab: a clip is uploaded, the server is asked how far it is, and what it made of the
-// clip is fetched and then forgotten there: what is shown and downloaded lies in this page.
+// The video tab: a clip goes to reader.clip, which says how far it is. What is shown and downloaded
+// of the answer lies in this page.
 
-import { download, jsonBlob, make, pause, say, takeFiles } from "./dom.mjs";
-import { asker, onWeights, unanswered } from "./session.mjs";
+import { download, make, say, takeFiles } from "./dom.mjs";
+import { drawFaces, heatImage } from "./faces.mjs";
+import { asker, onWeights } from "./session.mjs";
 import { clock, percent, tooLarge } from "./text.mjs";
 import { WIDTH, drawTimeline, makeTimeline } from "./timeline.mjs";
 
@@ -33,23 +34,19 @@ export function momentAt(tracks, time) {
   });
 }
 
-async function fetched(path, type) {
-  const response = await fetch(`${window.gradio_config.root}/gradio_api/file=${path}`);
-  if (!response.ok) throw new Error(response.statusText);
-  return new Blob([await response.arrayBuffer()], { type });
-}
-
-export function start({ element, server, upload }) {
+export function start({ element, reader }) {
   const find = (selector) => element.querySelector(selector);
   const root = find(".fer-video");
   const player = find(".fer-annotated");
+  const overlay = find(".fer-overlay");
   const stale = find(".fer-stale");
   let current = null; // the clip that is being read; another object for each
-  let last = null; // how to begin with the clip that is shown, with other weights
+  let last = null; // the file of the clip that is shown; null: the example
   let files = {}; // what can be downloaded
   let tracks = []; // those whose timelines are shown
   let seconds = 0; // of the clip that is shown
   let place = null; // the slider below the timelines
+  let over = null; // time -> faces that are drawn over the clip; null: it has them in its pictures
 
   function setState(state) {
     root.dataset.state = state;
@@ -61,50 +58,45 @@ export function start({ element, server, upload }) {
     if (!file || current) return;
     const refused = tooLarge(file.size, LARGEST);
     if (refused) return say(element, refused, true);
-    read(async (asked) => server.clip_start({ ...asked, path: (await upload(file)).path }));
+    read(file);
   }
 
-  // begin: (question) -> the answer that names the clip.
-  async function read(begin) {
-    const clip = (current = { name: null });
+  // file: null for the example.
+  async function read(file) {
+    const clip = (current = {});
     const { weights } = asker();
-    last = begin;
+    last = file;
     stale.hidden = true;
     setState("uploading");
-    progress(null, "Uploading…");
+    progress(null, reader.beginning);
     say(element, "");
     try {
-      const answer = await answerTo(begin, clip);
+      const answer = await answerTo(file, clip);
       if (current !== clip) return; // cancelled
       if (answer.failed) return fail(answer.message);
-      await show(answer);
+      show(answer);
       setState("done");
       say(element, answer.message);
       if (weights !== asker().weights) markStale(OTHER_WEIGHTS);
     } catch {
-      if (current === clip) fail(unanswered());
+      if (current === clip) fail(reader.unanswered());
     } finally {
       if (current === clip) current = null;
-      if (clip.name) server.clip_forget({ clip: clip.name }).catch(() => {});
     }
   }
 
-  async function answerTo(begin, clip) {
-    const started = await begin({ ...asker(), explained: find('[data-do="explained"]').checked });
-    if (started.failed) return started;
-    clip.name = started.clip;
-    if (current === clip) setState("reading");
-    return follow(clip);
-  }
-
-  async function follow(clip) {
-    while (true) {
-      const answer = await server.clip_ask({ clip: clip.name });
-      if (answer.done || current !== clip) return answer;
-      const share = answer.fraction === null ? "" : `${Math.round(100 * answer.fraction)} %, `;
-      progress(answer.fraction, `${share}${answer.seconds.toFixed(0)} s read`);
-      await pause(300);
-    }
+  function answerTo(file, clip) {
+    const wanted = () => current === clip;
+    const explained = find('[data-do="explained"]').checked;
+    return reader.clip({ ...asker(), explained }, file, {
+      wanted,
+      reading: () => wanted() && setState("reading"),
+      progress(fraction, done) {
+        if (!wanted()) return;
+        const share = fraction === null ? "" : `${Math.round(100 * fraction)} %, `;
+        progress(fraction, `${share}${done.toFixed(0)} s read`);
+      },
+    });
   }
 
   function progress(fraction, text) {
@@ -119,18 +111,30 @@ export function start({ element, server, upload }) {
     say(element, message, true);
   }
 
-  async function show(answer) {
-    files = {
-      annotated: [await fetched(answer.annotated, "video/webm"), "fer-cbam.webm"],
-      table: [await fetched(answer.table, "text/csv"), "fer-cbam.csv"],
-      numbers: [jsonBlob(answer.numbers), "fer-cbam.json"],
-    };
+  function show(answer) {
+    [files, over] = [answer.files, answer.shown ?? null];
+    for (const button of element.querySelectorAll(".fer-downloads button")) {
+      button.hidden = !(button.dataset.do in files);
+    }
     if (player.src) URL.revokeObjectURL(player.src);
-    player.src = URL.createObjectURL(files.annotated[0]);
+    player.src = URL.createObjectURL(answer.played);
     seconds = answer.numbers.seconds;
     tracks = seenLongest(answer.numbers.tracks);
     find(".fer-timelines").replaceChildren(...timelines(answer));
     showMoment();
+  }
+
+  function drawOver() {
+    const now = over?.(player.currentTime);
+    if (!now) return overlay.replaceChildren();
+    drawFaces(overlay, now.faces, now.size);
+    overlay.prepend(...now.heats.map((heat) => heatImage(...heat)));
+  }
+
+  // With each frame that is shown, where the browser tells.
+  function drawEachFrame() {
+    if (over) drawOver();
+    player.requestVideoFrameCallback?.(drawEachFrame);
   }
 
   function* timelines({ numbers, colors }) {
@@ -193,7 +197,7 @@ export function start({ element, server, upload }) {
 
   takeFiles(find("#fer-clip"), root, readFile);
   find('[data-do="example"]').addEventListener("click", () => {
-    if (!current) read((asked) => server.example_clip(asked));
+    if (!current) read(null);
   });
   find('[data-do="cancel"]').addEventListener("click", () => {
     current = null;
@@ -206,6 +210,9 @@ export function start({ element, server, upload }) {
   );
   onWeights(() => markStale(OTHER_WEIGHTS));
   player.addEventListener("timeupdate", showMoment);
+  player.addEventListener("timeupdate", drawOver);
+  player.requestVideoFrameCallback?.(drawEachFrame);
+  find('[data-do="example"]').hidden = reader.exampleClip === false;
   root.addEventListener("click", (event) => {
     const button = event.target.closest(".fer-downloads button");
     if (button) download(...files[button.dataset.do]);

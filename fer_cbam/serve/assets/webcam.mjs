@@ -1,13 +1,13 @@
-// The webcam tab: a frame goes to server.frame; the answer has the faces, what each resembles, and
+// The webcam tab: a frame goes to reader.frame; the answer has the faces, what each resembles, and
 // the explanation that was asked for. One question a frame; pace.mjs says when the next one goes.
 // The explanation is laid over the picture, or over a copy of it beside it.
 
 import { closeCamera, drawCamera, openCamera, refusal } from "./camera.mjs";
-import { loadImage, pause, say } from "./dom.mjs";
+import { pause, say } from "./dom.mjs";
 import { drawFaces, paintHeat } from "./faces.mjs";
 import { Pace } from "./pace.mjs";
 import { People } from "./people.mjs";
-import { asker, onWeights, unanswered } from "./session.mjs";
+import { asker, onWeights } from "./session.mjs";
 import { Steady, inWords as told } from "./steady.mjs";
 
 const LONGEST = 640; // pixels of a frame's longer side
@@ -15,7 +15,7 @@ const LONGEST = 640; // pixels of a frame's longer side
 const speed = (rate) =>
   rate ? `${rate.fps.toFixed(0)} fps · ${rate.latency.toFixed(0)} ms` : "";
 
-export function start({ element, props, server }) {
+export function start({ element, props, reader }) {
   const find = (selector) => element.querySelector(selector);
   const root = find(".fer-webcam");
   const video = find(".fer-source");
@@ -30,10 +30,11 @@ export function start({ element, props, server }) {
   let pace = new Pace();
   let steady = new Steady();
   let stream = null;
-  let memory = null; // what the server wants to remember of the faces, from one frame to the next
+  let memory = null; // what the reader wants to remember of the faces, from one frame to the next
   let last = null; // seconds; when the frame was taken that memory comes from
   let fresh = false; // the camera has shown a frame since the last one was sent
   let label = null; // the expression that is explained; null: of each face the one it resembles
+  const spare = []; // canvases of frames that are answered
 
   function setState(state) {
     root.dataset.state = state;
@@ -118,7 +119,7 @@ export function start({ element, props, server }) {
       step(source)
         .catch(() => {
           if (stream !== source) return;
-          say(element, unanswered(), true);
+          say(element, reader.unanswered(), true);
           pace.wait(performance.now(), 1000);
         })
         .finally(() => pace.ended());
@@ -126,22 +127,28 @@ export function start({ element, props, server }) {
   }
 
   async function step(source) {
+    const frame = spare.pop() ?? document.createElement("canvas");
+    try {
+      await readFrame(source, frame);
+    } finally {
+      spare.push(frame);
+    }
+  }
+
+  async function readFrame(source, frame) {
     const taken = performance.now();
-    const frame = document.createElement("canvas");
     drawCamera(video, stream, frame, LONGEST);
     const asked = { ...asker(), map: pickedMap(), label: label ?? "top" };
-    const image = frame.toDataURL("image/jpeg", 0.85);
-    const answer = await server.frame({ ...asked, image, time: taken / 1000, memory, last });
+    const answer = await reader.frame({ ...asked, time: taken / 1000, memory, last }, frame);
     if (answer.stale) return;
     const faces = answer.faces ?? [];
-    const layers = await Promise.all(faces.map(({ layer }) => layer && loadImage(layer)));
     if (stream !== source || asked.weights !== asker().weights || !pace.replaces(taken)) return;
     say(element, answer.failed ? answer.message : "", answer.failed);
     if (answer.failed) return pace.wait(performance.now(), 500);
     [memory, last] = [answer.memory, taken / 1000];
     people.show(faces, taken / 1000, asked.label === "top" ? null : asked.label);
     const numbered = faces.map((face) => ({ ...face, number: people.numberOf(face.track) }));
-    draw(frame, numbered, layers);
+    draw(frame, numbered);
     pace.shown(taken, performance.now());
     tell(numbered, answer.message, taken / 1000);
     root.dataset.frames = Number(root.dataset.frames) + 1;
@@ -155,7 +162,7 @@ export function start({ element, props, server }) {
     if (news !== null) find(".fer-heard").textContent = news;
   }
 
-  function draw(frame, faces, layers) {
+  function draw(frame, faces) {
     for (const canvas of beside.checked ? [plain, explained] : [plain]) {
       if (canvas.width !== frame.width) canvas.width = frame.width;
       if (canvas.height !== frame.height) canvas.height = frame.height;
@@ -164,9 +171,9 @@ export function start({ element, props, server }) {
     drawFaces(overlay, faces, [frame.width, frame.height]);
     const opacity = find('[data-do="opacity"]').value / 100;
     const heated = beside.checked ? explained : plain;
-    layers.forEach((layer, i) => {
-      if (layer) paintHeat(heated.getContext("2d"), layer, faces[i].transform, opacity);
-    });
+    for (const { layer, transform } of faces) {
+      if (layer) paintHeat(heated.getContext("2d"), layer, transform, opacity);
+    }
   }
 
   const shows = () => why.getAttribute("aria-pressed") === "true";
