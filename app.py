@@ -48,7 +48,6 @@ CARDS = f"{MODULES}/cards"
 HEALTH = "/healthz"  # for whoever watches over the app: no sign-in, nothing computed
 # Where the page is that reads pictures on the visitor's own device.
 DEVICE = "/device"
-WHERE = [["On the server", ""], ["On this device", f"{DEVICE[1:]}/"]]
 
 # Buttons cannot be pressed before their module is there; where none comes, that is said.
 LOADER = """\
@@ -103,7 +102,7 @@ def header(server: Server) -> None:
     recognizers = server.recognizers
     part(
         "header", [pick], source=recognizers.default, choices=recognizers.choices(),
-        elsewhere=recognizers.elsewhere, where=WHERE, **weights_shown(recognizers.first),
+        elsewhere=recognizers.elsewhere, **weights_shown(recognizers.first),
     )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
-// The page's questions answered: pure functions of a recogniser and a picture, with the same answers
-// as fer_cbam/serve/answers.py, but for pictures: heat is RGBA bytes here.
+// The page's questions answered: pure functions of a recogniser and a picture. Answers are those of
+// fer_cbam/serve/answers.py, but for pictures: heat is RGBA bytes here.
 
 import { cautions } from "./cautions.mjs";
 import { Looks } from "./looks.mjs";

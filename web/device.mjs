@@ -103,6 +103,7 @@ export function deviceReader(settings, desk) {
   return {
     unanswered: () => "The page failed over it. Reload it, and try again.",
     beginning: "Opening…",
+    where: settings.server ? [["On the server", settings.server], ["On this device", ""]] : [],
     example: "astronaut.jpg",
     exampleClip: false, // a clip of the example would weigh as much as the rest of the page
     cardOf: (weights) => `weights/${encodeURIComponent(weights)}/card.txt`,

@@ -12,8 +12,8 @@ import { start as startVideo } from "./video.mjs";
 import { start as startWebcam } from "./webcam.mjs";
 
 const NO_SIMD =
-  "This browser cannot read faces by itself: it lacks WebAssembly SIMD, which browsers have since " +
-  "2023 (Chrome 91, Firefox 89, Safari 16.4). Expected a newer one.";
+  "This browser cannot read faces by itself: it lacks WebAssembly SIMD, which browsers have " +
+  "since 2023 (Chrome 91, Firefox 89, Safari 16.4). Expected a newer one.";
 
 const PARTS = {
   header: startHeader,
@@ -37,7 +37,8 @@ async function main() {
   // Its files come from the cache once that is filled, so that none is fetched twice.
   const desk = new Desk(kept.then(startWorker));
   const reader = deviceReader(settings, desk);
-  const props = { ...first, source: first.weights, elsewhere: false, ...choices(settings) };
+  const choices = settings.weights.map(choiceOf);
+  const props = { ...first, source: first.weights, elsewhere: false, choices };
   for (const [name, start] of Object.entries(PARTS)) {
     const element = document.querySelector(`[data-part="${name}"]`);
     start({ element, props, reader });
@@ -52,15 +53,11 @@ async function main() {
 const startWorker = () => new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-function choices({ weights, server }) {
-  const noted = ({ weights: name, title, bytes, licence }) => [
-    name,
-    title,
-    `${megabytes(bytes)}, licence: ${licence}`,
-  ];
-  const where = server ? [["On the server", server], ["On this device", ""]] : [];
-  return { choices: weights.map(noted), where };
-}
+const choiceOf = ({ weights, title, bytes, licence }) => [
+  weights,
+  title,
+  `${megabytes(bytes)}, licence: ${licence}`,
+];
 
 startTabs(document.querySelector('[role="tablist"]'), () => {});
 main().catch((error) => tell(error.message, true));

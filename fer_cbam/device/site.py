@@ -115,7 +115,8 @@ def _weights(offer: Offer) -> dict[str, bytes | Path]:
     names = (pretrained.CONFIG_FILE, pretrained.WEIGHTS_FILE)
     files: dict[str, bytes | Path] = {f"{folder}/{name}": offer.folder / name for name in names}
     if offer.card is not None:
-        files[f"{folder}/card.txt"] = offer.card.encode()
+        # With a mark, by which a browser knows UTF-8 whatever the host says.
+        files[f"{folder}/card.txt"] = offer.card.encode("utf-8-sig")
     return files
 
 

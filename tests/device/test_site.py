@@ -92,7 +92,7 @@ def test_weights_are_copies(site):
     for name in ("config.json", "model.safetensors"):
         copied = site / "weights" / TINY / name
         assert copied.read_bytes() == (pretrained.embedded_dir(TINY) / name).read_bytes()
-    assert (site / "weights" / TINY / "card.txt").read_text().startswith("# Model card")
+    assert (site / "weights" / TINY / "card.txt").read_text("utf-8-sig").startswith("# Model card")
 
 
 def test_the_command_writes_the_folder(tmp_path, capsys):

@@ -61,6 +61,7 @@ export function gradioReader({ server, upload }) {
   return {
     unanswered,
     beginning: "Uploading…",
+    where: [["On the server", ""], ["On this device", `${root}/device/`]],
     example: `${root}/fer-cbam/astronaut.jpg`,
     cardOf: (weights) => `${root}/fer-cbam/cards/${encodeURIComponent(weights)}`,
     pick: (question) => server.pick(question),

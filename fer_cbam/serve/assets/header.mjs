@@ -5,7 +5,7 @@ import { asker, pickWeights } from "./session.mjs";
 
 const inWords = (labels) => `${labels.length} expressions: ${labels.join(", ")}`;
 
-// Where pictures are read: here, or on the other page. where: [[name, address]]; no address: here.
+// Where pictures may be read. where: [name, address] of each place; without an address it is here.
 function fillWhere(nav, where) {
   nav.hidden = where.length < 2;
   nav.replaceChildren(
@@ -18,8 +18,8 @@ function fillWhere(nav, where) {
   );
 }
 
-// props: what answers say of weights (serve/page.py), their source, choices of [source, title,
-// note], and where pictures are read.
+// props: what answers say of weights (serve/page.py), their source, and choices of [source, title]
+// with or without a note.
 export function start({ element, props, reader }) {
   const find = (selector) => element.querySelector(selector);
   const details = find(".fer-weights");
@@ -67,7 +67,7 @@ export function start({ element, props, reader }) {
     label.append(radio, words);
     find(".fer-weights-list").append(label);
   }
-  fillWhere(find(".fer-where"), props.where);
+  fillWhere(find(".fer-where"), reader.where);
   find(".fer-weights-elsewhere").hidden = !props.elsewhere;
   find(".fer-weights-labels").textContent = inWords(props.labels);
   mark();
