@@ -17,6 +17,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from fer_cbam.device.site import KINDS
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -138,6 +140,10 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     assert {p.name for p in (ROOT / "fer_cbam" / "data").glob("*.json")} <= {
         n.removeprefix("data/") for n in held if n.startswith("data/")
     }
+    page = {n.removeprefix("device/web/") for n in held if n.startswith("device/web/")}
+    kinds = {*KINDS, ".html"}
+    assert page == {p.name for p in (ROOT / "web").iterdir() if p.suffix in kinds}
+    assert {"index.html", "kernel.wasm", "service_worker.js", "recognizer.mjs"} <= page
     licences = {n.split("/licenses/")[1] for n in names if "/licenses/" in n}
     assert licences == {"LICENSE", "fer_cbam/detect/LICENSE.yunet"}
 
@@ -172,6 +178,7 @@ def test_wheel_works_where_the_sources_are_not(wheel, tmp_path):
         "import sys; sys.modules['torch'] = None; import fer_cbam; "
         "import fer_cbam.detect, fer_cbam.pretrained as p; "
         "from fer_cbam.data.protocols import protocol_splits; "
+        "from fer_cbam.device.site import site_files; assert 'kernel.wasm' in site_files(); "
         "print(fer_cbam.__file__, *p.embedded_names())"
     )
     result = subprocess.run(
