@@ -78,7 +78,7 @@ def test_what_stands_at_a_face_is_alike(evaluate):
 
 
 def test_messages_are_worded_alike(evaluate):
-    kinds = ["small", "dark", "side"]
+    kinds = ["small", "dark", "side", "turned"]
     live = [list(case) for case in product(range(4), [[], *([k] for k in kinds), kinds], [0, 1])]
     said = evaluate("words.mjs", f"data.map((c) => ({WORDS}).liveMessage(...c))", live)
     assert said == [sentences.live_message(count, k, bool(u)) for count, k, u in live]

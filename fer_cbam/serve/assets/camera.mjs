@@ -35,9 +35,12 @@ export function closeCamera(video, stream) {
 // that faces its user is shown as a mirror.
 export function drawCamera(video, stream, canvas, longest) {
   const scale = Math.min(1, longest / Math.max(video.videoWidth, video.videoHeight));
-  canvas.width = Math.round(video.videoWidth * scale);
-  canvas.height = Math.round(video.videoHeight * scale);
+  const size = [video.videoWidth, video.videoHeight].map((side) => Math.round(side * scale));
+  // Setting a size takes new memory, even if it is the same.
+  if (canvas.width !== size[0]) canvas.width = size[0];
+  if (canvas.height !== size[1]) canvas.height = size[1];
   const pen = canvas.getContext("2d", { willReadFrequently: true });
+  pen.resetTransform();
   if (stream.getVideoTracks()[0].getSettings().facingMode !== "environment") {
     pen.setTransform(-1, 0, 0, 1, canvas.width, 0);
   }
