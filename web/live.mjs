@@ -1,6 +1,7 @@
 // One frame of a camera or a clip after another: who is in it, and what each resembles, smoothed
 // over time. As answer_frame() in fer_cbam/serve/answers.py.
 
+import { smootherOf } from "./smoothing.mjs";
 import { FORGET_AFTER, emptyMemory, follow } from "./tracks.mjs";
 
 export const LIVE_SIDE = 320; // pixels that a frame is searched at: one quick search
@@ -13,6 +14,7 @@ export class Live {
 
   constructor(recognizer) {
     this.recognizer = recognizer;
+    this.smoother = smootherOf(recognizer.config, recognizer.labels);
   }
 
   // image: {data, width, height}, RGBA. seconds: when the frame was taken, on any even clock. Gives
@@ -22,7 +24,7 @@ export class Live {
     // Where frames come seldom, a face that is missing for one of them has not left.
     const forgetAfter = Math.max(FORGET_AFTER, MISSED_FRAMES * (seconds - (this.#last ?? seconds)));
     const { decision } = this.recognizer;
-    const options = { forgetAfter };
+    const options = { forgetAfter, smoother: this.smoother };
     const { tracked, memory } = follow(this.#memory, recognitions, seconds, decision, options);
     [this.#memory, this.#last] = [memory, seconds];
     return tracked;

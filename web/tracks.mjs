@@ -2,8 +2,8 @@
 // fer_cbam/video/tracks.py, which says why it is done so.
 
 import { assign } from "./assignment.mjs";
+import { average } from "./smoothing.mjs";
 
-export const HALF_LIFE = 0.25; // seconds after which a new expression weighs as much as the old one
 export const FORGET_AFTER = 1; // seconds that a face may be missed for
 const MAX_FACES = 64;
 const MAX_DISTANCE = 0.7;
@@ -14,11 +14,12 @@ const SPEED_LASTS = 0.5; // seconds after which a face out of sight has slowed d
 export const emptyMemory = () => ({ faces: [], next: 1 });
 
 // memory: from the last frame. recognitions: of this frame. time: in seconds on an even clock; if
-// it runs backwards, everyone is new. decision: what is said of mixed probabilities.
+// it runs backwards, everyone is new. decision: what is said of smoothed probabilities. smoother:
+// of smoothing.mjs.
 // Gives {tracked, memory}: the recognitions with their `track` and smoothed answers, and what to
 // remember.
 export function follow(memory, recognitions, time, decision, options = {}) {
-  const { halfLife = HALF_LIFE, forgetAfter = FORGET_AFTER } = options;
+  const { smoother = average(), forgetAfter = FORGET_AFTER } = options;
   const fresh = memory.faces.filter((face) => {
     const passed = time - face.time;
     return passed >= 0 && passed <= forgetAfter;
@@ -30,10 +31,10 @@ export function follow(memory, recognitions, time, decision, options = {}) {
     const old = found.has(number) ? fresh[found.get(number)] : null;
     const track = old ? old.track : next;
     if (!old) next += 1;
-    const probs = mixed(old, recognition.probs, time, halfLife);
+    const { probs, state } = smoothed(smoother, old, recognition.probs, time);
     const answer = decision.ofProbs(probs, recognition.no_face);
     tracked.push({ ...recognition, ...answer, track });
-    seen.push(remembered(track, old, recognition, probs, time));
+    seen.push({ ...remembered(track, old, recognition, time), state, smoother: smoother.name });
   });
   const matched = new Set(found.values());
   const missed = fresh.filter((_, i) => !matched.has(i));
@@ -84,14 +85,13 @@ const sameLabels = (a, b) => {
   return first.length === second.length && first.every((label) => label in b);
 };
 
-function mixed(old, probs, time, halfLife) {
-  if (!old || !sameLabels(old.probs, probs)) return { ...probs };
-  const weight = halfLife > 0 ? 1 - 0.5 ** ((time - old.time) / halfLife) : 1;
-  const mix = ([label, p]) => [label, old.probs[label] + weight * (p - old.probs[label])];
-  return Object.fromEntries(Object.entries(probs).map(mix));
+// A face that another smoother remembered, or one of other labels, starts anew.
+function smoothed(smoother, old, probs, time) {
+  const known = old?.smoother === smoother.name && sameLabels(old.state, probs);
+  return smoother.step(probs, known ? time - old.time : 0, known ? old.state : null);
 }
 
-function remembered(track, old, { box, landmarks }, probs, time) {
+function remembered(track, old, { box, landmarks }, time) {
   let speed = old ? old.speed : [0, 0];
   const passed = old ? time - old.time : 0;
   if (passed > 0) {
@@ -101,5 +101,5 @@ function remembered(track, old, { box, landmarks }, probs, time) {
       return before + weight * (now - before);
     });
   }
-  return { track, box, landmarks, speed, probs, time };
+  return { track, box, landmarks, speed, time };
 }

@@ -142,7 +142,7 @@ def test_all_explanations(ask: Ask, astronaut: np.ndarray, weights: str):
 def test_a_live_picture(ask: Ask, astronaut: np.ndarray):
     """A face that moves, is covered for a while, and comes back: tracks and smoothed answers."""
     recognizer = EmotionRecognizer.from_pretrained(TINY, backend="onnx")
-    detector = face_detector("onnx", LIVE_SIDE)
+    detector, smoother = face_detector("onnx", LIVE_SIDE), recognizer.smoother("filter")
     frames, memory, expected = [], tracks.Memory(), []
     for i in range(8):
         image = np.roll(astronaut, (3 * i, 8 * i), (0, 1))
@@ -151,7 +151,7 @@ def test_a_live_picture(ask: Ask, astronaut: np.ndarray):
         frames.append((image, 0.1 * i))
     for image, time in frames:
         found = recognizer.recognize(image, detector.detect(image)[:12])
-        tracked, memory = tracks.follow(memory, found, time, recognizer.decision)
+        tracked, memory = tracks.follow(memory, found, time, recognizer.decision, smoother)
         expected.append(tracked)
     assert [len(faces) for faces in expected] == [1, 1, 1, 0, 0, 1, 1, 1]
     (found,) = ask({"ask": "live", "weights": TINY, "frames": frames})

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from fer_cbam.decide import Decision
+from fer_cbam.smoothing.filter import Filter
+from fer_cbam.smoothing.named import ANEW, RATE
 from fer_cbam.types import Face, Prediction, Recognition
 from fer_cbam.video import tracks
 from fer_cbam.video.assignment import assign
@@ -16,7 +18,8 @@ FOLLOW = """(() => {
   const decision = new module.Decision(data.labels, data.numbers);
   let memory = module.emptyMemory();
   return data.frames.map(({ time, faces }) => {
-    const found = module.follow(memory, faces, time, decision);
+    const options = data.prior ? { smoother: module.filter(data.prior) } : {};
+    const found = module.follow(memory, faces, time, decision, options);
     memory = found.memory;
     return found.tracked;
   });
@@ -58,13 +61,16 @@ def walk(seed: int) -> list[tuple[float, list[Recognition]]]:
     return frames
 
 
+@pytest.mark.parametrize("prior", [None, (0.2, 0.7, 0.1)])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_same_tracks_and_answers(ask: Ask, seed: int):
+def test_the_same_tracks_and_answers(ask: Ask, seed: int, prior: tuple[float, ...] | None):
     frames = walk(seed)
+    smoother = None if prior is None else Filter(LABELS, np.array(prior), RATE, ANEW)
+    met = None if prior is None else dict(zip(LABELS, prior, strict=True))
     decision = Decision(LABELS, lift=(0.4, -0.3, 0.0), uncertain_below=0.45)
     memory, expected = tracks.Memory(), []
     for time, seen in frames:
-        tracked, memory = tracks.follow(memory, seen, time, decision)
+        tracked, memory = tracks.follow(memory, seen, time, decision, smoother)
         expected.append(tracked)
     asked = [
         {"time": time, "faces": [
@@ -74,8 +80,9 @@ def test_the_same_tracks_and_answers(ask: Ask, seed: int):
     ]  # fmt: skip
     numbers = {"lift": decision.lift, "uncertainBelow": decision.uncertain_below}
     (found,) = ask({
-        "ask": "evaluate", "module": ["tracks.mjs", "decide.mjs"],
-        "expression": FOLLOW, "data": {"labels": LABELS, "numbers": numbers, "frames": asked},
+        "ask": "evaluate", "module": ["tracks.mjs", "decide.mjs", "smoothing.mjs"],
+        "expression": FOLLOW,
+        "data": {"labels": LABELS, "numbers": numbers, "frames": asked, "prior": met},
     })  # fmt: skip
     numbers_given = set()
     for ours, theirs in zip(found, expected, strict=True):

@@ -1,0 +1,45 @@
+// What is said of a face over time: fer_cbam/smoothing. A smoother has `name`, and
+// `step(probs, seconds, state)` with the seconds since the last frame of a face and what it
+// remembers of it (null at first), which gives {probs, state}. probs: label -> probability.
+
+const HALF_LIFE = 0.25; // seconds after which a new expression weighs as much as the old one
+const [RATE, ANEW] = [3.2, 0.05]; // of the filter: changes a second, and seconds between news
+const LEAST = 1e-9; // probability
+
+// The exponential moving average of the probabilities.
+export function average() {
+  const step = (probs, seconds, state) => {
+    const weight = state ? 1 - 0.5 ** (seconds / HALF_LIFE) : 1;
+    const mix = ([label, p]) => [label, state ? state[label] + weight * (p - state[label]) : p];
+    const mixed = Object.fromEntries(Object.entries(probs).map(mix));
+    return { probs: mixed, state: mixed };
+  };
+  return { name: "average", step };
+}
+
+// A hidden-Markov filter: a face keeps its expression, or takes another at some rate. prior: label
+// -> how often it is met.
+export function filter(prior) {
+  const labels = Object.keys(prior);
+  const met = labels.map((label) => Math.max(prior[label], LEAST));
+  const step = (probs, seconds, state) => {
+    const kept = Math.exp(-RATE * seconds);
+    const counts = state ? 1 - Math.exp(-seconds / ANEW) : 1;
+    const belief = labels.map((label, i) => {
+      const before = state ? kept * state[label] + (1 - kept) * met[i] : met[i];
+      const evidence = Math.max(probs[label], LEAST) / met[i];
+      return Math.max(before * evidence ** counts, LEAST);
+    });
+    const total = belief.reduce((sum, value) => sum + value, 0);
+    const told = Object.fromEntries(labels.map((label, i) => [label, belief[i] / total]));
+    return { probs: told, state: told };
+  };
+  return { name: "filter", step };
+}
+
+// The smoother of some weights: the filter where config.json says how often each label was met.
+export function smootherOf(config, labels) {
+  const shares = config.prior ?? config.training?.prior;
+  if (!labels.every((label) => shares?.[label] > 0)) return average();
+  return filter(Object.fromEntries(labels.map((label) => [label, shares[label]])));
+}
