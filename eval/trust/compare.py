@@ -207,7 +207,8 @@ def html(rows: Sequence[Row]) -> str:
         [row.title, f"{row.a:.3f}", f"{row.b:.3f}", _difference(row), str(row.n or page.DASH)]
         for row in rows
     ]
-    drawn = page.figure(_drawn(rows[:MOST_DRAWN]), "A and B side by side, and B less A")
+    shown = [row for row in rows if row.n is not None] or rows  # else of scales of their own
+    drawn = page.figure(_drawn(shown[:MOST_DRAWN]), "A and B side by side, and B less A")
     header = ["", "A", "B", DIFFERENCE, "faces of both"]
     return page.paragraph(said) + drawn + page.table(header, cells)
 

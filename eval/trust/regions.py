@@ -215,7 +215,10 @@ def shapley(worths: np.ndarray) -> np.ndarray:
 
 def compared(record: Record) -> bool:
     """Whether a comparison of two weights shows this record."""
-    return record["metric"] not in ("facs_area", "faces_found")
+    return record["metric"] in (
+        "named", "holds", "strongest", "among_two_strongest", "commonest_strongest",
+        "loss_over_commonest", "facs_share", "shapley_correlation", "shapley_same_strongest",
+    )  # fmt: skip
 
 
 def html(records: Sequence[Record]) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from eval.__main__ import main
 from eval.docs.records import read_report
-from eval.trust import compare, confidence, faithfulness, robustness, run
+from eval.trust import compare, confidence, faithfulness, regions, robustness, run
 from fer_cbam.errors import DataError
 from tests.eval.trust.test_run import MADE
 
@@ -116,6 +116,7 @@ def test_what_sections_show(subject):
     assert not shows(faithfulness, "abpc", option="pixel, blur")
     assert shows(faithfulness, "abpc_gain", option="unused fills", group="over Gaussian")
     assert not shows(faithfulness, "abpc_gain", option="unused fills", group="over Sobel")
+    assert shows(regions, "named") and not shows(regions, "aopc", option="pixel, road")
     assert shows(confidence, "accuracy", condition="as it answers")
     assert not shows(confidence, "accuracy", condition="clean")
     assert not shows(confidence, "said_gap", condition="as it answers", group="anger")
