@@ -347,7 +347,7 @@ def test_a_photo_asks_once_for_all_faces_then_for_their_parts(recognizer, calls)
     assert [len(face["layers"]) for face in answer["faces"]] == [7] * 12
     # Then of each the face and its patches, and the face with each region hidden
     # in two ways.
-    assert calls == [12, *[1, 16, 17] * 12]
+    assert calls == [12, *[1, 9, 17] * 12]
 
 
 def test_picking(recognizer):
