@@ -225,6 +225,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="PATH", help="where a proxy shows the app: a path such as /faces, or an address",
     )  # fmt: skip
     add("--share", action="store_true", help="a public link through gradio.live")
+    add("--open", action="store_true", help="open the page in this computer's browser")
     add("--auth", type=user_and_password, metavar="USER:PASSWORD", help="ask visitors for these")
     add("--mcp", action="store_true", help="serve the endpoints as MCP tools too")
     add(
@@ -258,6 +259,7 @@ def main(argv: list[str] | None = None) -> int:
     cv2.setNumThreads(1)
     try:
         address.check_free(args.host, args.port)
+        print(f"Loading weights {args.weights} ...")
         recognizers = RecognizerCache(
             args.weights, elsewhere=args.any_weights, backend=args.backend
         )
@@ -292,7 +294,10 @@ def serve(recognizers: RecognizerCache, folder: Path, args: argparse.Namespace) 
     # gradio asks its own page once; a public link is asked for elsewhere.
     own = ("localhost", "127.0.0.1", "::1", args.host) if args.share else ()
     with proxies_aside(*own):
-        launch(blocks, args, prevent_thread_lock=True)
+        _, local, shared = launch(
+            blocks, args, prevent_thread_lock=True, quiet=True, inbrowser=args.open
+        )
+    print(f"Open {shared or local}   (Ctrl+C ends it)")
     blocks.block_thread()
 
 

@@ -22,15 +22,19 @@ from pathlib import Path
 
 from eval import audit, cross
 from eval.clips import run as clips
-from eval.predict import OPTIONS, jobs
+from eval.faces import Faces, find_faces, in_words, of_found, trained_on_such
+from eval.predict import OPTIONS, jobs, weight_sources
 from eval.records import provenance
 from eval.run import FIGURES, draw, evaluate, print_summary, write
 from eval.trust import run as trust
-from fer_cbam import data
+from fer_cbam import data, pretrained
 from fer_cbam.backends.base import BACKENDS
-from fer_cbam.data.protocols import CROSS, PROTOCOLS
+from fer_cbam.backends.open import default_backend
+from fer_cbam.data.protocols import CROSS, protocol_name
 from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
+from fer_cbam.hub import resolve
+from fer_cbam.preprocess import Preprocess
 from fer_cbam.prior import read_prior
 
 PUBLIC = [name for name in FIGURES if "images" not in name]
@@ -46,12 +50,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         return clips.main(arguments)
     args = parse_arguments(arguments)
     try:
-        loaded = data.load(args.data, votes=args.votes)
+        loaded = data.load(args.data, votes=args.votes, labels=args.labels)
         dataset = cross.named(loaded, args.data_name, args.split)
         sources = [args.weights, *args.ensemble]
         members = [
             jobs(source, dataset, args.protocol, args.backend, args.device) for source in sources
         ]
+        if faces := _faces(args, dataset):
+            dataset, members = faces.dataset, [of_found(pairs, faces) for pairs in members]
         prior = None if args.prior is None else read_prior(args.prior)
         evaluation = evaluate(members, dataset, args.protocol, args.option, args.name, prior)
         conditions = {}
@@ -66,6 +72,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     cross.print_conditions(conditions)
 
 
+def _faces(args: argparse.Namespace, dataset: data.Dataset) -> Faces | None:
+    """The faces of the pictures, as in training, where the weights were trained on such; the
+    protocol ``cross`` asks in several ways, and finds them itself."""
+    config = pretrained.read_config(resolve(weight_sources(args.weights)[0]))
+    if args.protocol == CROSS or not trained_on_such(config):
+        return None
+    faces = find_faces(dataset, Preprocess.from_config(config), face_detector(args.backend))
+    print(in_words(faces), flush=True)
+    return faces
+
+
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m eval", description=(__doc__ or "").partition("\n")[0]
@@ -74,8 +91,10 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--weights", required=True, help="<arch.tag>, a folder, a folder of splits, or hf-hub:id")
     add("--data", type=Path, required=True, help="data set file or folder")
     add("--votes", type=Path, help="fer2013new.csv, for FER+ labels")
-    add("--protocol", required=True, choices=(*PROTOCOLS, clips.PROTOCOL),
-        help="clips has other options: python -m eval --protocol clips --help")  # fmt: skip
+    add("--labels", metavar="folders|FILE", help="for pictures of your own, as they were trained")
+    add("--protocol", required=True, type=protocol_name, metavar="NAME",
+        help="paper, subject10, public, private, cross, folds5, or clips, which has other options: "
+        "python -m eval --protocol clips --help")  # fmt: skip
     add(
         "--split", nargs="+", default=[], metavar="NAME", help="only these of the data's own splits"
     )
@@ -83,7 +102,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="folder for the report")
     add("--option", default="plain", choices=OPTIONS, help="views of a crop, see eval/predict.py")
     add("--ensemble", nargs="+", default=[], metavar="WEIGHTS", help="more, to be tested together")
-    add("--backend", default="torch", choices=BACKENDS, help="what runs the network")
+    add("--backend", default=default_backend(), choices=BACKENDS, help="what runs the network")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where torch finds it")
     add("--prior", metavar="MIX", help="expect this class mix: training, uniform, a number "
         "between (0 to 1), or anger=0.1,... for each label")  # fmt: skip

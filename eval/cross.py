@@ -118,11 +118,16 @@ def aligned_crop(
 
 def bordered(image: np.ndarray) -> np.ndarray:
     """An RGB picture amid a larger one of its mean colour, enlarged where it is small."""
-    edge = round(BORDER * max(image.shape[:2]))
+    edge, factor = border_of(image)
     mean = [float(value) for value in image.mean(axis=(0, 1))]
     framed = cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=mean)
-    factor = max(1.0, BORDERED_SIDE / min(framed.shape[:2]))
     return cv2.resize(framed, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+
+
+def border_of(image: np.ndarray) -> tuple[int, float]:
+    """Pixels of an image's border on each side, and the factor that it is enlarged by with it."""
+    edge = round(BORDER * max(image.shape[:2]))
+    return edge, max(1.0, BORDERED_SIDE / (min(image.shape[:2]) + 2 * edge))
 
 
 def _by_split(evaluation: Evaluation) -> Iterator[tuple[str, Any]]:

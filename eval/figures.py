@@ -227,7 +227,7 @@ def _curves(
         steps = "default"
         if metric == "ap":  # recall goes across; AP takes the precision at the end of each step
             x, y, steps = y, x, "steps-pre"
-        colour, style = STYLES[label]
+        colour, style = STYLES.get(label, (f"C{i % 10}", "-"))  # a label of one's own
         for ax in axes:
             ax.plot(x, y, style, color=colour, linewidth=1.6, drawstyle=steps,
                     label=f"{label} {entry[metric]['value']:.4f}")  # fmt: skip

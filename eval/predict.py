@@ -175,6 +175,12 @@ def _own_splits(
     trained = f"{backend.name}: trained on {training['data']}, " + ", ".join(
         f"{key} {training.get(key)!r}" for key in ("protocol", "split")
     )
+    if training.get("samples", dataset.digest()) != dataset.digest():
+        raise WeightsError(
+            f"{trained}; these pictures or their labels are others, so nothing tells which of them "
+            "it has seen. Expected exactly those, or --protocol cross and a --data-name for "
+            "pictures that it has never seen"
+        )
     if training.get("protocol") == protocol:
         own = [s for s in splits if s.name == training.get("split")]
         if not own:

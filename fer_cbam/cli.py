@@ -6,8 +6,18 @@ import argparse
 import sys
 from io import TextIOWrapper
 
+from fer_cbam import __version__
 from fer_cbam.commands import COMMANDS
 from fer_cbam.errors import FerError
+
+EXAMPLES = """\
+examples:
+  fer-cbam webcam                              your own face, in the browser
+  fer-cbam predict photo.jpg                   the faces of a photograph
+  fer-cbam video clip.mp4 --marked marked.webm
+  fer-cbam train FOLDER                        labels of your own
+
+'fer-cbam COMMAND --help' says more of each."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -16,7 +26,11 @@ def main(argv: list[str] | None = None) -> int:
     Returns the exit status: 0, or 1 if the weights or any photo could not be read, or an
     explanation could not be written. Wrong arguments leave through argparse, with 2.
     """
-    parser = argparse.ArgumentParser(prog="fer-cbam", description="Emotions from faces, and why.")
+    parser = argparse.ArgumentParser(
+        prog="fer-cbam", description="Facial expressions, and why.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"fer-cbam {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_to(commands)

@@ -27,7 +27,8 @@ LABEL_SETS: dict[str, tuple[str, ...]] = {
     "ferplus": EMOTIONS,
 }
 
-_ALIASES = {
+#: Other names of emotions, lower case.
+ALIASES = {
     "angry": "anger", "disgusted": "disgust", "fearful": "fear", "afraid": "fear",
     "scared": "fear", "happy": "happiness", "joy": "happiness", "sad": "sadness",
     "surprised": "surprise", "contemptuous": "contempt", "neutrality": "neutral",
@@ -41,8 +42,8 @@ def canonical_label(name: str) -> str:
         DataError: the name is none of ours and no known alias.
     """
     key = name.strip().lower()
-    label = _ALIASES.get(key, key)
+    label = ALIASES.get(key, key)
     if label not in EMOTIONS:
-        known = ", ".join((*EMOTIONS, *_ALIASES))
+        known = ", ".join((*EMOTIONS, *ALIASES))
         raise DataError(f"unknown emotion {name!r}; expected one of: {known}")
     return label

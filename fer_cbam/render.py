@@ -5,8 +5,9 @@ Unless it is asked to, nothing here changes its input; every function returns an
 
 from __future__ import annotations
 
+import colorsys
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -27,16 +28,23 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "sadness": (0, 114, 178),
     "surprise": (230, 159, 0),
 }
-_UNKNOWN_COLOR = (255, 255, 255)
+GOLDEN = (5**0.5 - 1) / 2
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 OPACITY = 0.65  # of a heatmap where its saliency is 1
 
 Rectangle = tuple[int, int, int, int]
 
 
-def color_of(label: str) -> tuple[int, int, int]:
-    """RGB of an emotion; white for one that is not ours."""
-    return COLORS.get(label, _UNKNOWN_COLOR)
+def color_of(label: str, labels: Iterable[str] = ()) -> tuple[int, int, int]:
+    """RGB of an emotion; of another label a light colour, by its place among those in labels, all
+    that the weights know."""
+    if label in COLORS:
+        return COLORS[label]
+    others = [name for name in labels if name not in COLORS]
+    place = others.index(label) if label in others else 0
+    hue = (0.58 + place * GOLDEN) % 1  # the next is always far from those before
+    red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue, 0.68, 0.65))
+    return red, green, blue
 
 
 @lru_cache(maxsize=64)
@@ -70,7 +78,7 @@ def caption(recognition: Recognition) -> str:
 def box_color(recognition: Recognition) -> tuple[int, int, int]:
     """RGB of the box around a face: that of what is said of it, white where it is no face."""
     prediction = recognition.prediction
-    return _UNKNOWN_COLOR if prediction.no_face else color_of(prediction.label)
+    return _WHITE if prediction.no_face else color_of(prediction.label, prediction.probs)
 
 
 def caption_colors(

@@ -341,3 +341,14 @@ def test_an_overlay_is_the_blend_in_floats(image):
     expected = np.rint(image * (1 - weight) + render.heat_colors(heat) * weight)
     apart = np.abs(drawn - expected)
     assert apart.max() <= 1 and (apart > 0).mean() < 0.01  # where a float32 rounds otherwise
+
+
+def test_labels_of_ones_own_have_colours_that_differ_and_that_black_is_read_on():
+    labels = ["happiness", "bored", "engaged", "in pain", "puzzled", "thinking hard"]
+    colors = [render.color_of(label, labels) for label in labels]
+    assert colors[0] == render.COLORS["happiness"]
+    assert all(render.ink_on(color) == (0, 0, 0) for color in colors)
+    for i, color in enumerate(colors[1:], 1):
+        others = np.array(colors[1:i] + colors[i + 1 :], int)
+        assert np.abs(others - color).sum(1).min() > 60
+        assert color == render.color_of(labels[i], labels)

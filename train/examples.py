@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,27 +50,37 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The faces of a run, and for each head its label names and targets ``(N, K)``."""
+    """The faces of a run, and for each head its label names and targets ``(N, K)``.
+
+    alignment: how faces lie in the crops, where that was chosen and is not the data set's own.
+    record: what else the weights should say of what they were trained on.
+    """
 
     faces: data.Dataset
     names: tuple[str, ...]
     label_names: tuple[tuple[str, ...], ...]
     targets: tuple[np.ndarray, ...]
+    alignment: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:
         return sum(len(names) for names in self.label_names)
 
 
-def read_source(recipe: Recipe, path: Path, votes: Path | None) -> Source:
+def read_source(
+    recipe: Recipe, path: Path, votes: Path | None, labels: str | None = None
+) -> Source:
     """The data set of a run. With heads, all faces of FER2013 and the labels that each head names.
+
+    votes, labels: see :func:`fer_cbam.data.load`.
 
     Raises:
         FerError: a head that the files given cannot answer, or data that the recipe is not for.
         DataError: the data cannot be read.
     """
     if not recipe.heads:
-        dataset = _of_recipe(recipe, data.load(path, votes=votes))
+        dataset = _of_recipe(recipe, data.load(path, votes=votes, labels=labels))
         return Source(dataset, (dataset.name,), (dataset.label_names,), (dataset.target_probs(),))
     faces = _of_recipe(recipe, data.load(path))
     names, targets = [], []

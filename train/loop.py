@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from tqdm import tqdm
 
 from eval.history import HISTORY_FILE
 from train import distributed
@@ -26,6 +28,7 @@ from train.losses import cross_entropy, hits
 from train.optim import make_optimizer, make_schedule
 from train.precision import has_bf16
 from train.recipe import Stage
+from train.tensorboard import event_files
 
 Row = dict[str, float]
 Passes = tuple[Callable[["Run", Any], Row], Callable[["Run", Any], Row]]
@@ -111,9 +114,10 @@ def fit(
     """Train the model of a task; the one returned holds the weights that are kept.
 
     Those are the weights of the best validation loss, or of the last epoch. ``run_dir`` gets
-    ``checkpoint.pt`` and ``history.csv`` after every epoch; a run whose checkpoint lies there goes
-    on from it. identity: what decides the result, so that another run's checkpoint is refused.
-    passes: one over what is trained on and one over what is watched, by default those of images.
+    ``checkpoint.pt`` and ``history.csv`` after every epoch, and event files where TensorBoard is
+    installed; a run whose checkpoint lies there goes on from it. identity: what decides the result,
+    so that another run's checkpoint is refused. passes: one over what is trained on and one over
+    what is watched, by default those of images.
 
     Raises:
         FerError: the checkpoint there belongs to another run.
@@ -125,18 +129,20 @@ def fit(
     state = load_checkpoint(run_dir, identity)
     if state is not None:
         run.restore(state)
-        _say(f"{stage.name}: goes on after epoch {run.epoch}")
-    while not run.finished():
-        run.epoch += 1
-        row = over_train(run, train)
-        if validation is not None:
-            row |= over_validation(run, validation)
-        keep(run, row)
-        run.history.append(row)
-        if distributed.rank() == 0:
-            save_checkpoint(run_dir, {"identity": identity, **run.state()})
-            write_history(run_dir, run.history)
-        _say(f"{stage.name} epoch {run.epoch}/{stage.epochs}: " + described(row))
+        say(f"{stage.name}: goes on after epoch {run.epoch}")
+    with event_files(run_dir, run.epoch, distributed.rank() == 0) as write_events:
+        while not run.finished():
+            run.epoch += 1
+            row = over_train(run, train)
+            if validation is not None:
+                row |= over_validation(run, validation)
+            keep(run, row)
+            run.history.append(row)
+            if distributed.rank() == 0:
+                save_checkpoint(run_dir, {"identity": identity, **run.state()})
+                write_history(run_dir, run.history)
+                write_events(row)
+            say(f"{stage.name} epoch {run.epoch}/{stage.epochs}: " + described(row))
     run.evaluated().load_state_dict(run.kept)
     return run.evaluated()
 
@@ -147,20 +153,21 @@ def set_up(task: AnyTask, stage: Stage, n: int, seed: int, device: torch.device)
         vectorise_elu(task)
     task.to(device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(stage, task.model)
-    schedule = make_schedule(stage, optimizer, max(1, n // stage.batch_size))
+    steps = rounds(stage, n) * max(1, n // stage.batch_size)
+    schedule = make_schedule(stage, optimizer, steps)
     ema = ModelEmaV3(task.model, decay=stage.ema, use_warmup=True) if stage.ema else None
     return Run(stage, task, seed, device, optimizer, schedule, ema, distributed.wrap(task))
 
 
 def train_epoch(run: Run, train: Examples) -> Row:
-    """One pass over the training examples in random order; the last, smaller batch is left out."""
+    """The training examples in random order, without the last, smaller batch of each pass."""
     stage, task, started = run.stage, run.parallel, time.perf_counter()
     generator = torch.Generator().manual_seed(epoch_seed(run, 1 + distributed.rank()))
     torch.manual_seed(epoch_seed(run, 1 + distributed.rank()))  # dropout
     task.train()
     total = seen = augmenting = 0.0
     correct, labelled = 0, 0
-    for batch in batches(run, len(train)):
+    for batch in progress(batches(run, len(train)), run):
         began = time.perf_counter()
         indices = distributed.share(batch)
         x, target_probs, effects = changed(train, indices, stage, generator)
@@ -194,11 +201,27 @@ def train_epoch(run: Run, train: Examples) -> Row:
     }
 
 
+def progress(parts: tuple[Tensor, ...], run: Run) -> Iterable[Tensor]:
+    """The batches, with a bar on a terminal that is gone when they are through."""
+    hidden = None if distributed.rank() == 0 else True  # None: where there is no terminal
+    title = f"{run.stage.name} epoch {run.epoch}/{run.stage.epochs}"
+    return tqdm(parts, desc=title, unit="batch", leave=False, disable=hidden)
+
+
+def rounds(stage: Stage, n: int) -> int:
+    """How often an epoch goes through n images."""
+    return max(1, math.ceil(stage.epoch_steps / max(1, n // stage.batch_size)))
+
+
 def batches(run: Run, n: int) -> tuple[Tensor, ...]:
     """Positions of an epoch's batches, the same in every process."""
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(epoch_seed(run, 0)))
-    whole = order.split(run.stage.batch_size)
-    return whole[:-1] if len(whole[-1]) < run.stage.batch_size and whole[:-1] else whole
+    generator = torch.Generator().manual_seed(epoch_seed(run, 0))
+    found: list[Tensor] = []
+    for _ in range(rounds(run.stage, n)):
+        whole = torch.randperm(n, generator=generator).split(run.stage.batch_size)
+        short = len(whole[-1]) < run.stage.batch_size and len(whole) > 1
+        found += whole[:-1] if short else whole
+    return tuple(found)
 
 
 def changed(
@@ -283,7 +306,8 @@ def described(row: Row) -> str:
             f"{row.get('val_seconds', 0.0):.1f} validate")  # fmt: skip
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line, from the first process."""
     if distributed.rank() == 0:
         print(text, flush=True)
 

@@ -107,7 +107,8 @@ class Stage:
     reduction of the learning rate starts the count again.
     validation: share of the training side held out; keep: "best" keeps the weights of the best
     validation loss, "last" (and a run without validation) those of the last epoch. ema: decay of
-    the average of weights that is evaluated and kept, 0 for none. mixup: alpha of the Beta
+    the average of weights that is evaluated and kept, 0 for none. epoch_steps: least batches of an
+    epoch: a small data set is gone through several times in one. mixup: alpha of the Beta
     distribution, 0 for none. amp: bfloat16 where the processor is made for it.
     """
 
@@ -122,6 +123,7 @@ class Stage:
     occlusion: float = 0.0
     mirror: float = 0.0
     epochs: int = 60
+    epoch_steps: int = 0
     batch_size: int = 32
     optimizer: str = "adam"
     lr: float = 1e-3

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import fer_cbam
 from fer_cbam import data, hub, pretrained
-from fer_cbam.data.protocols import Split, protocol_splits, validation_part
+from fer_cbam.data.protocols import FOLDS, Split, protocol_splits, validation_part
 from fer_cbam.errors import FerError
 from fer_cbam.preprocess import Preprocess
 from train import distributed
@@ -69,13 +69,15 @@ class Training:
 
     def positions(self, stage: Stage) -> tuple[np.ndarray, np.ndarray | None]:
         """Positions to train on, and to validate on (or None). Under ``public`` the history shows
-        PublicTest, which is there to choose on, where the stage holds nothing out."""
+        PublicTest, which is there to choose on, and under ``folds5`` the fold that is held out,
+        where the stage holds nothing out itself."""
         if stage.validation:
             seed = self.recipe.seed + self.split.index
             return validation_part(
                 self.source.faces, self.split.train, stage.validation, seed=seed, by_subject=False
             )
-        return self.split.train, self.split.test if self.protocol == "public" else None
+        shown = self.protocol == "public" or FOLDS.fullmatch(self.protocol)
+        return self.split.train, self.split.test if shown else None
 
     def folder_of(self, stage: Stage) -> Path:
         """Where a stage leaves checkpoint and history: the run's own folder for a single one."""
@@ -225,7 +227,12 @@ def make_model(stage: Stage, source: Source, done: Mapping[str, nn.Module]) -> n
 def make_preprocess(model: nn.Module, source: Source) -> Preprocess:
     """The model's preprocessing, and the alignment of the faces it is trained on."""
     cfg = cast(Any, model).pretrained_cfg
-    return Preprocess.from_config({"pretrained_cfg": cfg, **alignment(source.faces.name)})
+    return Preprocess.from_config({"pretrained_cfg": cfg, **alignment_of(source)})
+
+
+def alignment_of(source: Source) -> Mapping[str, Any]:
+    """How faces lie in the crops of a source, for the root of config.json."""
+    return source.alignment or alignment(source.faces.name)
 
 
 def alignment(dataset_name: str) -> dict[str, Any]:
@@ -254,10 +261,11 @@ def save_weights(training: Training, model: nn.Module, folders: Sequence[Path]) 
             "recipe": recipe,
             "versions": {"torch": torch.__version__, "timm": timm.__version__},
             "images": int(some_label.sum()),
+            **source.record,
         }
         if source.targets[i][rows].any():  # else only a teacher answers
             record["prior"] = label_prior(source.targets[i][rows], source.label_names[i])
-        extra = {**alignment(source.faces.name), "training": record}
+        extra = {**alignment_of(source), "training": record}
         single = one_head(model, classifier_rows(source, i))
         hub.save_model(single, folder, source.label_names[i], extra)
 

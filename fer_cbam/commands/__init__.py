@@ -3,6 +3,20 @@
 What a command needs is imported in its ``run``, so that ``--help`` and wrong arguments stay quick.
 """
 
-from fer_cbam.commands import batch, export, predict, pull, push, report, web
+from fer_cbam.commands import (
+    app,
+    batch,
+    eval,
+    export,
+    predict,
+    pull,
+    push,
+    report,
+    train,
+    video,
+    web,
+    webcam,
+)
 
-COMMANDS = (predict, batch, report, export, push, pull, web)
+#: In the order in which a newcomer may want them.
+COMMANDS = (app, webcam, predict, video, batch, report, train, eval, export, push, pull, web)

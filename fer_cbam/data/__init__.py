@@ -18,6 +18,7 @@ from fer_cbam.data import (
     folder,
     jaffe,
     kdef,
+    own,
     raf_db,
 )
 from fer_cbam.data.base import Dataset, Reader
@@ -44,6 +45,7 @@ def load(
     *,
     votes: str | os.PathLike[str] | None = None,
     votes_mode: str = "majority",
+    labels: str | os.PathLike[str] | None = None,
     label_set: str | Sequence[str] | None = None,
 ) -> Dataset:
     """Read a data set; the format is recognised by content.
@@ -52,6 +54,8 @@ def load(
     as published; any folder of class folders; or a zip of one of these. votes: FER+'s
     ``fer2013new.csv``, which makes FER2013 into FER+.
     votes_mode: "majority", "probability" or "distribution", see :mod:`fer_cbam.data.ferplus`.
+    labels: for pictures of one's own with labels of one's own: "folders", or a table, see
+    :mod:`fer_cbam.data.own`.
     label_set: a name of :data:`~fer_cbam.labels.LABEL_SETS` or label names, for targets in that
     order; without it, the data set's own.
 
@@ -59,7 +63,9 @@ def load(
         DataError: names the file, the row where there is one, what was got and what was expected.
     """
     with open_files(path) as files:
-        if votes is not None:
+        if labels is not None:
+            dataset = own.read(files, labels)
+        elif votes is not None:
             with open_files(votes) as vote_files:
                 dataset = ferplus.relabel(fer2013.read(files), vote_files, votes_mode)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -49,6 +51,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def digest(self) -> str:
+        """A name, 16 hex digits, for these samples: other ids, labels or people, another name."""
+        rows = sorted((s.sample_id, s.label, s.subject_id or "") for s in self.samples)
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
     def pixels(self) -> npt.NDArray[np.uint8]:
         """All faces as one new array, uint8 ``(N, H, W)`` grey or ``(N, H, W, 3)`` RGB.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -104,6 +105,36 @@ def encoded_image(files: Files, name: str) -> bytes:
     """
     read_image(files, name)
     return files.read(name, MAX_IMAGE_BYTES)
+
+
+class FileSample(Sample):
+    """A sample that is read from its image file whenever ``pixels`` are asked for."""
+
+    def __init__(
+        self, sample_id: str, path: Path, label: str, subject_id: str | None = None
+    ) -> None:
+        nothing: Mapping[str, float] = {}
+        own = {"sample_id": sample_id, "path": path, "label": label, "subject_id": subject_id,
+               "group": None, "split": None, "label_probs": nothing}  # fmt: skip
+        for field, value in own.items():
+            object.__setattr__(self, field, value)
+
+    path: Path
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """As `read_image` gives them.
+
+        Raises:
+            ImageError: the file cannot be read.
+        """
+        size = self.path.stat().st_size
+        if size > MAX_IMAGE_BYTES:
+            raise ImageError(f"{self.path}: {size} bytes; expected at most {MAX_IMAGE_BYTES}")
+        try:
+            return _decoded(self.path.read_bytes())
+        except ImageError as error:
+            raise ImageError(f"{self.path}: {error}") from error
 
 
 class EncodedSample(Sample):

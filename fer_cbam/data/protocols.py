@@ -10,6 +10,8 @@ makes again from the data. ``public``, ``private``: FER2013's Training split aga
 PrivateTest; what is not tested is not trained on either, nor is an image of Training that has a
 near-identical one in PublicTest or PrivateTest (:func:`twins_across`). ``cross``: a data set that
 was not trained on; its own ``test`` split where it has one, else its ``val`` split, else all of it.
+``folds5`` (or 2 to 20): pictures of one's own in so many parts, each of which is tested once;
+nobody on both sides where subjects are known, else at random within labels.
 
 scikit-learn is needed to make random splits, and is loaded only then.
 """
@@ -17,6 +19,7 @@ scikit-learn is needed to make random splits, and is loaded only then.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +36,7 @@ Indices = npt.NDArray[np.int64]
 
 SUBJECT10_FILE = Path(__file__).with_name("ckplus48_subject10.json")
 CROSS = "cross"
+FOLDS = re.compile(r"folds([2-9]|1\d|20)")
 _FOLDS = 10
 _TEST_FRACTION = 0.2
 
@@ -68,15 +72,17 @@ class Split:
 def protocol_splits(
     dataset: Dataset, protocol: str, *, seeds: Iterable[int] = range(5)
 ) -> tuple[Split, ...]:
-    """The splits of a protocol: one for each seed (``paper``), ten (``subject10``), or one.
+    """The splits of a protocol: one for each seed (``paper``) or fold, or one.
 
     Raises:
         DataError: an unknown protocol, or a data set that it does not fit.
     """
     if protocol == "paper":
         return tuple(_paper_split(dataset, seed) for seed in seeds)
+    if match := FOLDS.fullmatch(protocol):
+        return _own_folds(dataset, int(match[1]))
     if protocol not in _FIXED:
-        raise DataError(f"protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
+        raise DataError(f"protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}, or folds5")
     return _FIXED[protocol](dataset)
 
 
@@ -232,6 +238,26 @@ def _subject10_splits(dataset: Dataset) -> tuple[Split, ...]:
     )
 
 
+def _own_folds(dataset: Dataset, folds: int) -> tuple[Split, ...]:
+    """Nobody on both sides where every sample says who it is, else stratified by label."""
+    from sklearn.model_selection import StratifiedKFold
+
+    targets = dataset.targets()
+    if all(sample.subject_id is not None for sample in dataset.samples):
+        fold_of = subject_folds(dataset, folds=folds)
+        fold = np.array([fold_of[subject] for subject in _subjects(dataset)])
+    else:
+        _check_counts(dataset, targets, folds)
+        fold = np.empty(len(targets), np.int64)
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
+        for number, (_, test) in enumerate(splitter.split(targets, targets)):
+            fold[test] = number
+    return tuple(
+        Split(np.flatnonzero(fold != k), np.flatnonzero(fold == k), f"fold{k}", k)
+        for k in range(folds)
+    )
+
+
 def _cross_split(dataset: Dataset) -> tuple[Split, ...]:
     found = np.array([sample.split or "" for sample in dataset.samples])
     own = next((name for name in ("test", "val") if name in found), None)
@@ -259,6 +285,17 @@ _FIXED: dict[str, Callable[[Dataset], tuple[Split, ...]]] = {
     CROSS: _cross_split,
 }
 PROTOCOLS = ("paper", *_FIXED)
+
+
+def protocol_name(text: str) -> str:
+    """A protocol as an argument of a command.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if text not in PROTOCOLS and not FOLDS.fullmatch(text):
+        raise ValueError(f"protocol {text!r}; expected one of {', '.join(PROTOCOLS)}, or folds5")
+    return text
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -35,7 +35,9 @@ _COLUMNS = {"accuracy": "accuracy (95 % interval)", "balanced_accuracy": "balanc
             "macro_f1": "macro F1", "ece": "ECE", "coverage": "answered",
             "selective_accuracy": "right when answered"}  # fmt: skip
 
+OWN = "folder"  # pictures of the author's own
 _DATA = {
+    OWN: "Pictures and labels of the author's own.",
     "fer2013": "FER2013 (Goodfellow et al. 2013, https://arxiv.org/abs/1307.0414): grey crops of "
     "48x48 pixels, found by a web search, labelled by one person each. Who is seen was not asked.",
     "ferplus": "FER+ (Barsoum et al. 2016, https://arxiv.org/abs/1608.01041): ten votes for each "
@@ -174,7 +176,8 @@ def training_data(config: Mapping[str, Any]) -> list[str]:
     heads = (training.get("recipe") or {}).get("heads") or ()
     # A head with ``answers`` has no data of its own: only a teacher answers it.
     own = sorted(head["labels"] for head in heads if not head.get("answers"))
-    names = [training.get("data"), *own]
+    before = (training.get("started_from") or {}).get("data") or ()
+    names = [training.get("data"), *own, *before]
     return list(dict.fromkeys(name for name in names if name))
 
 
@@ -185,9 +188,10 @@ def _front_matter(
     licence = json.dumps(config["pretrained_cfg"].get("license") or "unknown")
     lines = ["---", "library_name: timm", "pipeline_tag: image-classification",
              f"license: {licence}"]  # fmt: skip
-    if learnt and set(learnt) <= set(_LICENCES):
+    named = sorted(set(learnt) - {OWN})
+    if named and set(named) <= set(_LICENCES):
         lines.append("license_name: research-non-commercial")
-    lines += ["datasets:", *(f"  - {data}" for data in sorted(learnt))] if learnt else []
+    lines += ["datasets:", *(f"  - {data}" for data in named)] if named else []
     lines += ["tags:", "  - facial-emotion-recognition", "  - cbam", "  - grad-cam"]
     lines += _model_index(name, learnt, records)
     return "\n".join([*lines, "---", "", ""])
@@ -237,7 +241,9 @@ def _training(config: Mapping[str, Any], learnt: Sequence[str]) -> str:
     if training.get("images"):
         facts.append(f"It was trained on {training['images']:,} images")
         facts[0] += f" (protocol `{training.get('protocol')}`, split `{training.get('split')}`)."
-    if len(learnt) > 1:
+    if started := training.get("started_from"):
+        facts.append(f"It started from `{started['weights']}`.")
+    elif len(learnt) > 1:
         both = " and ".join(learnt)
         facts.append(f"It learnt the labels of {both} at once; these weights answer with those of "
                      f"{learnt[0]}.")  # fmt: skip
@@ -301,7 +307,9 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _confidence(config: Mapping[str, Any]) -> str:
     if "temperature" not in config:
         return "Its confidence is not calibrated: it may be surer than it is right."
-    lines = [f"Probabilities are calibrated on PublicTest (temperature {config['temperature']:g}). "
+    own = (config.get("training") or {}).get("data") == OWN
+    faces = "the pictures that were held out" if own else "PublicTest"
+    lines = [f"Probabilities are calibrated on {faces} (temperature {config['temperature']:g}). "
              f"An answer below a confidence of {config.get('uncertain_below', 0.0):g} is "
              "\"uncertain\": above it, nine of ten are right there."]  # fmt: skip
     decision = config.get("decision")

@@ -46,7 +46,7 @@ def css_color(color: tuple[int, int, int]) -> str:
 
 def label_colors(labels: Sequence[str]) -> dict[str, str]:
     """The CSS colour of each label, in their order."""
-    return {label: css_color(color_of(label)) for label in labels}
+    return {label: css_color(color_of(label, labels)) for label in labels}
 
 
 def weights_shown(recognizer: EmotionRecognizer) -> dict[str, Any]:

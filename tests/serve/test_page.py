@@ -55,7 +55,7 @@ def test_a_tag_has_words_and_colours():
 def test_colours_keep_the_order_of_the_labels():
     colors = page.label_colors(("sadness", "anger", "boredom"))
     assert list(colors) == ["sadness", "anger", "boredom"]
-    assert colors["sadness"] == "rgb(0, 114, 178)" and colors["boredom"] == "rgb(255, 255, 255)"
+    assert colors["sadness"] == "rgb(0, 114, 178)" and colors["boredom"] == "rgb(120, 176, 226)"
 
 
 def test_a_photo_face_has_a_layer_for_every_label():

@@ -86,10 +86,11 @@ def test_it_starts_asks_nobody_and_leaves_nothing(tmp_path, backend, host):
     late.start()
     try:
         assert process.stdout is not None
-        first = process.stdout.readline()
-        assert "Running on local URL" in first, first + process.communicate()[1]
-        assert "share=True" in process.stdout.readline()  # said when all of it has started
         url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        first = process.stdout.readline()
+        assert first == "Loading weights fer_cbam_base.ferplus ...\n", first
+        second = process.stdout.readline()  # said when all of it has started
+        assert second.startswith(f"Open {url} "), second + process.communicate()[1]
         assert '"label": "happiness"' in upload_and_ask(url)
         assert [path.name for path in files_under(temporary) if path.name != "lock"]
         started = time.monotonic()

@@ -25,7 +25,7 @@ release: {labels: ckplus48}
 """
 
 
-@pytest.mark.parametrize("name", shipped_recipes())
+@pytest.mark.parametrize("name", [name for name in shipped_recipes() if "." in name])
 def test_shipped_recipes_fit_together(name):
     recipe = read_recipe(name)
     architecture, _, tag = name.partition(".")

@@ -1,0 +1,74 @@
+"""``fer-cbam video``: the faces of a clip over time, as JSON, a table and a marked clip."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_cbam.backends.base import BACKENDS
+
+if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
+    from fer_cbam.video import ClipResult, Progress
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its arguments."""
+    video = commands.add_parser("video", help="follow the faces of a clip over time")
+    video.add_argument("clip", type=Path, metavar="CLIP")
+    video.add_argument("--json", action="store_true", help="print all of it as one JSON object")
+    video.add_argument("--table", type=Path, metavar="FILE.csv",
+                       help="write a row for each frame and face")  # fmt: skip
+    video.add_argument("--marked", type=Path, metavar="FILE.webm",
+                       help="write the clip with its faces marked")  # fmt: skip
+    video.add_argument("--explain", action="store_true", help="with the evidence, in --marked")
+    video.add_argument("--every", type=int, default=1, metavar="N", help="look at each n-th frame")
+    video.add_argument("--weights", help="<arch>.<tag>, a folder, or hf-hub:user/name")
+    video.add_argument(
+        "--backend", choices=BACKENDS, help="what runs the network; default: torch if installed"
+    )
+    video.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """A line for each face; what was written, and what is not as one may expect, on stderr."""
+    from fer_cbam import video
+    from fer_cbam.hub import DEFAULT_WEIGHTS
+    from fer_cbam.recognizer import EmotionRecognizer
+    from fer_cbam.serve.clip_numbers import clip_numbers
+
+    recognizer = EmotionRecognizer.from_pretrained(args.weights or DEFAULT_WEIGHTS,
+                                                   backend=args.backend)  # fmt: skip
+    steps = video.analyse(args.clip, recognizer, annotated=args.marked, explained=args.explain,
+                          table=args.table, every=args.every)  # fmt: skip
+    result = video.run(steps, progress if sys.stderr.isatty() else None)
+    if sys.stderr.isatty():
+        print(end="\r\033[K", file=sys.stderr)
+    if args.json:
+        numbers = clip_numbers(result, recognizer.name, recognizer.decision)
+        print(json.dumps({"clip": str(args.clip), **numbers}))
+    else:
+        print(as_text(args.clip, result))
+    for note in result.notes:
+        print(f"fer-cbam: {args.clip}: {note}", file=sys.stderr)
+    for path in filter(None, (result.table, result.annotated)):
+        print(f"fer-cbam: written: {path}", file=sys.stderr)
+    return 0
+
+
+def progress(step: Progress) -> None:
+    """How far it is, on the line of a terminal."""
+    share = "" if step.fraction is None else f" of the clip, {step.fraction:.0%}"
+    print(end=f"\r{step.time:.1f} s{share}", file=sys.stderr, flush=True)
+
+
+def as_text(clip: Path, result: ClipResult) -> str:
+    """A line for the clip and one for each face, with its three most frequent answers."""
+    count = len(result.tracks)
+    lines = [f"{clip}: {count} face{'' if count == 1 else 's'} in {result.seconds:.1f} s"]
+    for face in result.tracks:
+        shares = ", ".join(f"{said} {share:.0%}" for said, share in [*face.shares.items()][:3])
+        lines.append(f"  {face.track}  {face.first:.1f} to {face.last:.1f} s  {shares}")
+    return "\n".join(lines)
