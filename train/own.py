@@ -115,11 +115,12 @@ def chosen(logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     """``temperature`` and ``uncertain_below`` for held-out logits ``(N, K)``; nothing of what these
     pictures are too few for, or cannot say."""
     values: dict[str, float] = {}
-    if len(targets) < ENOUGH:
+    # Where all are right, the surer the better: no temperature is low enough.
+    if len(targets) < ENOUGH or (logits.argmax(1) == targets).all():
         return values
     try:
         values["temperature"] = round(fit_temperature(logits, targets, spread=0)[0], 4)
-    except DataError:  # all right, or all wrong: any temperature is too high
+    except DataError:  # no better than chance: no temperature is high enough
         return values
     probs = softmax(logits / values["temperature"])
     try:
