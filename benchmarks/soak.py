@@ -31,6 +31,7 @@ from tests.browser.conftest import (
     astronaut_frames,
     launch_browser,
     running_server,
+    uploads_under,
     write_mjpeg,
 )
 
@@ -84,7 +85,7 @@ def resident_mb(pid: int) -> float:
 
 def open_tab(browser, address: str, record: Record) -> Page:
     page = browser.new_context().new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)  # ms: the machine may be busy
     page.on("pageerror", lambda error: record.page_errors.append(str(error)))
     page.on(
         "console",
@@ -175,7 +176,7 @@ def main() -> int:
             clips = costly_clips(Path(folder))
             record = soak(browser, address, server.pid, 60 * args.minutes, clips)
             browser.close()
-            left = [str(p) for p in temporary.rglob("*") if p.is_file()]
+            left = [str(path) for path in uploads_under(temporary)]
         log = temporary.with_suffix(".log").read_text()
     errors = [line for line in log.splitlines() if "Traceback" in line or "ERROR" in line]
     result = {

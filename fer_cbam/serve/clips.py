@@ -21,6 +21,7 @@ from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.serve.clip_numbers import clip_numbers
+from fer_cbam.serve.memory import give_back
 from fer_cbam.serve.page import label_colors
 from fer_cbam.serve.turns import BusyError, Turns
 from fer_cbam.video.analysis import ClipResult, Progress, analyse
@@ -171,6 +172,7 @@ class Clips:
             for file in clip.folder.glob("clip.*"):  # read: only the answers are kept
                 file.unlink()
             clip.ended.set()
+            await asyncio.to_thread(give_back)
         while clip.name in self._clips and time.monotonic() - clip.asked < self.left_after:
             await asyncio.sleep(self.left_after / 10)
         self.forget(clip.name)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 SEARCH_SIDE = 640  # of the detector: finds faces from about a 30th of the longest side up
 BLOCK_FRAMES = 8  # held at once; their faces are classified together
+BLOCK_FACES = 32  # of those frames; a crowd in one frame may be more
 BLOCK_BYTES = 64_000_000  # of those frames; one frame may be larger
 WRITTEN_SIDE = 640  # longest side of the annotated clip: VP8 takes 20 ms for such a frame
 FPS_UNKNOWN = 30.0  # of the annotated clip, where the clip declares none
@@ -239,7 +240,8 @@ def analyse(
                 faces = detector.detect(frame.image)[: tracks.MAX_FACES]
             block.append(_Waiting(frame, faces))
             progress = Progress(frame.number + 1, reader.declared_frames, frame.time)
-            if len(block) < min(size, BLOCK_FRAMES):
+            crowd = sum(len(waiting.faces or ()) for waiting in block) >= BLOCK_FACES
+            if len(block) < min(size, BLOCK_FRAMES) and not crowd:
                 yield progress
                 continue
             for _ in analysis.finish(block):

@@ -275,6 +275,16 @@ def test_faces_of_many_frames_are_classified_together(clip):
     assert analysis.BLOCK_FRAMES == 8
 
 
+def test_a_crowd_makes_smaller_blocks(clip):
+    """No step classifies many frames of a crowd: somebody waits for it."""
+    recognizer = Recognizer()
+    crowd = [
+        face(20 + 25 * column, 20 + 60 * row, side=20) for row in range(2) for column in range(10)
+    ]
+    told(clip, lambda n: crowd, recognizer)
+    assert recognizer.batches == [40] * 10  # two frames of twenty faces
+
+
 def test_a_block_without_a_face_asks_nobody(clip):
     recognizer = Recognizer()
     told(clip, lambda n: one_face(n) if n == 9 else [], recognizer)
