@@ -57,14 +57,18 @@ class TaskRecognizer:
     def __call__(self, task: Task) -> Iterator[Answer]:
         """The rows of a task, a few hundred images at a time, the last answer marked so."""
         again: list[str] = []
-        column = self.settings.image_column
+        column, held = self.settings.image_column, Answer()
         if task.careful:
             yield from self._one_by_one(task, again)
         else:
             images = chain.from_iterable(_images(i, column) for i in task.inputs)
-            yield from self._rows_of(read_ahead(images, READ_AHEAD), again)
+            for answer in self._rows_of(read_ahead(images, READ_AHEAD), again):
+                if held.done:
+                    yield held
+                held = answer
+        # With its last rows, so that a part holds an image and says that it is done.
         ended = tuple(dict.fromkeys(item.source for item in task.inputs))
-        yield Answer(ended=ended, again=tuple(again), last=True)
+        yield replace(held, ended=ended, again=tuple(again), last=True)
 
     def _one_by_one(self, task: Task, again: list[str]) -> Iterator[Answer]:
         for item in task.inputs:

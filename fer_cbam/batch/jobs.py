@@ -76,7 +76,7 @@ def weights_digest(weights: str | Path) -> str:
     """
     folder = resolve(weights)
     names = (pretrained.CONFIG_FILE, pretrained.WEIGHTS_FILE, pretrained.GRAPH_FILE,
-             pretrained.INT8_FILE)  # fmt: skip
+             pretrained.INT8_FILE, pretrained.LITERT_FILE)  # fmt: skip
     found = hashlib.sha256()
     for path in (folder / name for name in names):
         if path.is_file():

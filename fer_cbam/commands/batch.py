@@ -13,6 +13,9 @@ if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
     from fer_cbam.batch.run import Progress
 
 
+STOPPED = 130  # as shells say it of a command that Ctrl-C ended
+
+
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its arguments."""
     batch = commands.add_parser("batch", help="write a table of the faces of many images")
@@ -59,16 +62,20 @@ def run(args: argparse.Namespace) -> int:
     from fer_cbam.hub import DEFAULT_WEIGHTS
     from fer_cbam.prior import read_prior
 
-    with _Bar(args.quiet) as bar:
-        summary = recognize_dataset(
-            args.inputs, args.out,
-            weights=DEFAULT_WEIGHTS if args.weights is None else args.weights,
-            backend=args.backend, device=args.device,
-            prior=None if args.prior is None else read_prior(args.prior),
-            embedding=args.embedding, video_every=args.video_every,
-            image_column=args.image_column, processes=args.processes, ray=_cluster(args),
-            report=bar.show,
-        )  # fmt: skip
+    try:
+        with _Bar(args.quiet) as bar:
+            summary = recognize_dataset(
+                args.inputs, args.out,
+                weights=DEFAULT_WEIGHTS if args.weights is None else args.weights,
+                backend=args.backend, device=args.device,
+                prior=None if args.prior is None else read_prior(args.prior),
+                embedding=args.embedding, video_every=args.video_every,
+                image_column=args.image_column, processes=args.processes, ray=_cluster(args),
+                report=bar.show,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        print("fer-cbam: stopped; the same command goes on where it was", file=sys.stderr)
+        return STOPPED
     print("\n".join(summary.lines()), file=sys.stderr)
     return 0
 

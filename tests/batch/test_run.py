@@ -183,7 +183,7 @@ def test_a_full_disk_loses_nothing(undisturbed, photos, answer, tmp_path, monkey
     assert not list(tmp_path.glob("out/.part*"))
     monkeypatch.undo()
     summary = answer([photos], tmp_path / "out")
-    assert (summary.before, summary.images) == (2, 3)
+    assert (summary.before, summary.images) == (4, 3)
     assert same(undisturbed[0], tmp_path / "out")
 
 
