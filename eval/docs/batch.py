@@ -43,8 +43,11 @@ def growth(records: pd.DataFrame) -> str:
     rows = []
     for condition in own["condition"]:
         here = select(records, study="batch", condition=condition, group=None)
+        same = {"1": "yes", "0": "no"}
+        equal = cell(here, ".0f", metric="equal")
         rows.append([
             condition,
+            same.get(equal, equal),
             *(
                 cell(here, spec, metric=metric)
                 for metric, spec in (
@@ -54,8 +57,8 @@ def growth(records: pd.DataFrame) -> str:
                 )
             ),
         ])  # fmt: skip
-    header = ["run", "inputs with rows", "rows twice", "images a second", "memory, MB",
-              "growth after a minute, MB"]  # fmt: skip
+    header = ["run", "equal to an undisturbed one", "inputs with rows", "inputs twice",
+              "images a second", "memory, MB", "growth after a minute, MB"]  # fmt: skip
     return table(header, rows)
 
 

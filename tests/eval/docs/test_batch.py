@@ -56,3 +56,15 @@ def test_a_hundred_million_by_hand():
         "8 GB of results" in found and "12 GB of manifest" in found and "needs 11.1 hours" in found
     )  # 1e8 / 2500 / 3600
     assert "beyond about 100 cores" in found and "read 50 GB a second" in found
+
+
+def test_a_killed_run_says_whether_it_is_equal():
+    fields = {"weights": TINY, "option": "onnx, 2", "n": 10}
+    killed = fields | {"condition": "10 inputs, 2 kills"}
+    lines = BLOCKS["batch-growth"](records(
+        record("inputs", 10, **fields, condition="10 inputs, 0 kills"),
+        record("inputs", 10, **killed), record("equal", 1, **killed),
+        record("inputs_with_rows", 10, **killed),
+    )).splitlines()  # fmt: skip
+    assert lines[2].startswith("| 10 inputs, 0 kills | \u2013 |")
+    assert lines[3].startswith("| 10 inputs, 2 kills | yes | 10 |")
