@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clock, percent, tooLarge, whyUnanswered, wrap } from "../../fer_cbam/serve/assets/text.mjs";
+import {
+  clock, percent, tooLarge, whyUnanswered, wrap,
+} from "../../fer_cbam/serve/assets/text.mjs";
 
 test("no answer is certain", () => {
   assert.deepEqual([0, 0.0099, 0.01].map(percent), ["< 1 %", "< 1 %", "1 %"]);

@@ -18,12 +18,16 @@ export function tooLarge(bytes, most) {
   return `This file has ${(bytes / 1e6).toFixed(0)} MB; at most ${most / 1e6} MB can be read.`;
 }
 
-// Why a question had no answer. status: of HTTP; 0 where nobody answered, null where it is not known.
+// Why a question had no answer. status: of HTTP; 0 where nobody answered, null where unknown.
 export function whyUnanswered(status) {
-  if (status === 413) return "This is more than the server, or a proxy before it, takes at once (413).";
+  if (status === 413) {
+    return "This is more than the server, or a proxy before it, takes at once (413).";
+  }
   if (status === 401 || status === 403) return "You are not signed in any more. Reload the page.";
   if (status === 429 || status === 503) return "Many people ask at once. Try again in a moment.";
-  if (status === 502 || status === 504) return `The app behind this address does not answer (${status}).`;
+  if (status === 502 || status === 504) {
+    return `The app behind this address does not answer (${status}).`;
+  }
   if (status >= 400) return `The server failed over it (${status}).`;
   return "The server does not answer. Does it still run? Try again in a moment.";
 }
