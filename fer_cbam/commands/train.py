@@ -27,7 +27,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )  # fmt: skip
     train.add_argument("--from", default=START, dest="start", metavar="WEIGHTS",
                        help=f"weights to start from (default: {START})")  # fmt: skip
-    train.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's 20")
+    train.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's 12")
     train.add_argument(
         "--val-share", type=float, default=SHARE, metavar="SHARE",
         help=f"of the pictures, held out to measure on (default: {SHARE:g})",

@@ -23,7 +23,7 @@ from train.__main__ import main
 from train.checkpoint import save_checkpoint
 
 ROOT = Path(__file__).parents[2]
-TINY = "fer_cbam_tiny.ferplus"
+TINY, EPOCHS = "fer_cbam_tiny.ferplus", "3"
 LABELS = tuple(CLASSES)
 
 
@@ -38,10 +38,10 @@ def work(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def said(work) -> str:
-    """What the first two commands of the tutorial say, with a small network and two epochs."""
+    """What the first two commands of the tutorial say, with a small network and few epochs."""
     page = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^(fer-cbam train .*)$", page, re.MULTILINE)
-    words = [*command.split()[1:], "--from", TINY, "--epochs", "2"]
+    words = [*command.split()[1:], "--from", TINY, "--epochs", EPOCHS]
     done = subprocess.run(
         [sys.executable, "-m", "fer_cbam", *words], cwd=work, capture_output=True, text=True,
         env=environment(),
@@ -66,8 +66,8 @@ def test_it_says_what_it_does_and_how_to_go_on(said, weights):
     assert lines[1].startswith("  left out: bored/broken.png: ") and "not a picture" in lines[1]
     assert lines[2] == "classes: bored 5, engaged 5, in pain 5, puzzled 5, thinking hard 5"
     assert lines[3].startswith("warning: nothing says who is who.")
-    epochs = [line for line in lines if re.match(r"main epoch \d/2: loss ", line)]
-    assert len(epochs) == 2 and all(", validation " in line for line in epochs)
+    epochs = [line for line in lines if re.match(r"main epoch \d/3: loss ", line)]
+    assert len(epochs) == 3 and all(", validation " in line for line in epochs)
     assert re.search(r"^  accuracy +\d\.\d{4} \(\d\.\d{4} to \d\.\d{4}\)$", said, re.MULTILINE)
     assert lines[-1] == (f"weights: {Path('runs/faces/fold0')}; to open them in the app: "
                          f"fer-cbam app --weights {Path('runs/faces/fold0')}")  # fmt: skip
@@ -92,11 +92,11 @@ def test_the_weights_say_where_they_come_from(weights, work):
 
 
 def test_it_learns(weights, work):
-    """Two epochs of thirty small batches tell the bars from each other."""
+    """Three epochs of fifteen small batches begin to tell the bars from each other."""
     with (weights / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert float(rows[-1]["train_accuracy"]) > 0.5  # five classes
-    assert float(rows[-1]["train_loss"]) < 0.8 * float(rows[0]["train_loss"])
+    assert float(rows[-1]["train_accuracy"]) > 0.35  # five classes
+    assert float(rows[-1]["train_loss"]) < 0.95 * float(rows[0]["train_loss"])
 
 
 def test_they_open_in_the_recogniser_with_and_without_torch(weights):
@@ -145,8 +145,8 @@ def test_export_and_card(weights, tmp_path, capsys):
 
 
 def test_resume_goes_on_and_gives_the_same(work, tmp_path, capsys):
-    """Cut after the first of two epochs, and gone on with."""
-    more = ["--from", TINY, "--epochs", "2"]
+    """Cut after the first epoch, and gone on with."""
+    more = ["--from", TINY, "--epochs", EPOCHS]
     with pytest.MonkeyPatch.context() as patch:
 
         def cut(run_dir, state):
