@@ -346,8 +346,9 @@ def _watched(command: list[str], kill_after: float | None) -> dict[str, Any]:
     }
 
 
-def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def main(arguments: Sequence[str] | None = None) -> None:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", choices=("rates", "faces", "driver", "long", "compare", "ray"))
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="the report")

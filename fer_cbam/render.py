@@ -29,7 +29,7 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "surprise": (230, 159, 0),
 }
 GOLDEN = (5**0.5 - 1) / 2
-_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
+_BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 OPACITY = 0.65  # of a heatmap where its saliency is 1
 
 Rectangle = tuple[int, int, int, int]
@@ -56,7 +56,7 @@ def ink_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
     srgb = np.asarray(color) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     luminance = float(linear @ (0.2126, 0.7152, 0.0722))
-    return _BLACK if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else _WHITE
+    return _BLACK if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else WHITE
 
 
 def percent(prob: float) -> str:
@@ -78,7 +78,7 @@ def caption(recognition: Recognition) -> str:
 def box_color(recognition: Recognition) -> tuple[int, int, int]:
     """RGB of the box around a face: that of what is said of it, white where it is no face."""
     prediction = recognition.prediction
-    return _WHITE if prediction.no_face else color_of(prediction.label, prediction.probs)
+    return WHITE if prediction.no_face else color_of(prediction.label, prediction.probs)
 
 
 def caption_colors(
@@ -86,7 +86,7 @@ def caption_colors(
 ) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """RGB below a caption and of its letters. White where the answer is uncertain: the colour of an
     emotion says that it was recognised."""
-    ground = _WHITE if recognition.prediction.uncertain else box_color(recognition)
+    ground = WHITE if recognition.prediction.uncertain else box_color(recognition)
     return ground, ink_on(ground)
 
 

