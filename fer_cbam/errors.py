@@ -40,3 +40,15 @@ class VideoError(FerError, ValueError):
 
 class BatchError(FerError, RuntimeError):
     """A run over many images that cannot begin or go on: its inputs, output folder or workers."""
+
+
+class SoundError(FerError, ValueError):
+    """Sound that cannot be read, or that no voice can be heard in.
+
+    kind: in a word or two: "missing", "empty", "not sound", "no sound track", "silent", "too
+    short", "damaged", or "sound" for all else.
+    """
+
+    def __init__(self, message: str = "", kind: str = "sound") -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -36,10 +36,10 @@ ROWS = table("Layers inside fer_cbam")
 LAYER = {unit: int(height) for height, (unit, *_) in ROWS}
 
 HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "ai_edge_litert", "pandas", "pyarrow",
-         "ray"}  # fmt: skip
+         "ray", "av"}  # fmt: skip
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"dataframe", "data_urls", "remote_images", "environment",
-              "errors", "types", "labels", "preprocess", "pretrained", "images",
+              "errors", "types", "labels", "audio", "preprocess", "pretrained", "images",
               "side_data", "data", "detect", "render", "cli", "commands", "registration",
               "onnx_session", "decide", "experts", "modalities", "prior", "hub", "recognizer",
               "video", "words", "serve", "deploy", "saliency", "batch", "backends", "backends.base",
