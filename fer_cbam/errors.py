@@ -52,3 +52,27 @@ class SoundError(FerError, ValueError):
     def __init__(self, message: str = "", kind: str = "sound") -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class TextError(FerError, ValueError):
+    """A transcript that cannot be read, or that has no words or no times.
+
+    kind: in a word or two: "missing", "empty", "not text", "encoding", "no times", "times",
+    "other format", "too large", "damaged", or "text" for all else.
+    """
+
+    def __init__(self, message: str = "", kind: str = "text") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class SignalError(FerError, ValueError):
+    """A body signal that cannot be read, or in which nothing can be found.
+
+    kind: in a word or two: "missing", "column", "not text", "damaged", "empty", "gap", "order",
+    "irregular", "rate", "unit", "kind", "too short", "no beat", or "signal" for all else.
+    """
+
+    def __init__(self, message: str = "", kind: str = "signal") -> None:
+        super().__init__(message)
+        self.kind = kind

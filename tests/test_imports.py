@@ -36,10 +36,11 @@ ROWS = table("Layers inside fer_cbam")
 LAYER = {unit: int(height) for height, (unit, *_) in ROWS}
 
 HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "ai_edge_litert", "pandas", "pyarrow",
-         "ray", "av"}  # fmt: skip
+         "ray", "av", "pysubs2", "neurokit2"}  # fmt: skip
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"dataframe", "data_urls", "remote_images", "environment",
-              "errors", "types", "labels", "audio", "preprocess", "pretrained", "images",
+              "errors", "types", "labels", "physiology", "transcripts", "audio",
+              "preprocess", "pretrained", "images",
               "side_data", "data", "detect", "render", "cli", "commands", "registration",
               "onnx_session", "decide", "experts", "modalities", "prior", "hub", "recognizer",
               "video", "words", "serve", "deploy", "saliency", "batch", "backends", "backends.base",
