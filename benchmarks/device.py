@@ -5,7 +5,9 @@
 A host that compresses what it sends counts the bytes of a first visit. Then the host is closed and
 the network taken away, and the webcam runs with the explanation drawn. Memory is that of the page's
 JavaScript after a collection, and the resident memory of the browser's process that holds page,
-worker and WebAssembly, sampled each ten seconds (Linux). Ends with 1 if a limit is broken.
+worker and WebAssembly, sampled each ten seconds (Linux). Beside it, in a browser of its own, runs a
+page that does nothing but show the same camera on a canvas: what a browser's process grows by for a
+camera alone. Ends with 1 if a limit is broken.
 """
 
 from __future__ import annotations
@@ -34,6 +36,21 @@ READY = "Ready, also without a network."
 MOST_BYTES = 1.3e6
 MOST_GROWTH = 20.0  # MB
 SAMPLE = 10.0  # seconds
+CONTROL = """<!doctype html><title>camera</title><video muted playsinline hidden></video>
+<canvas width="640" height="480"></canvas><script type="module">
+const [video, canvas] = document.querySelectorAll("video, canvas");
+video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
+await video.play();
+const pen = canvas.getContext("2d", { willReadFrequently: true });
+document.body.dataset.frames = 0;
+const draw = () => {
+  pen.drawImage(video, 0, 0, 640, 480);
+  pen.getImageData(0, 0, 640, 480);
+  document.body.dataset.frames = Number(document.body.dataset.frames) + 1;
+  video.requestVideoFrameCallback(draw);
+};
+draw();
+</script>"""
 MINUTE = 60.0
 
 
@@ -96,16 +113,24 @@ def _status_mb(pid: int) -> float:
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
+def write_control(site: Path) -> str:
+    """The name of the page that shows the camera alone, below the same host."""
+    (site / "camera.html").write_text(CONTROL, encoding="utf-8")
+    return "camera.html"
+
+
 def frames(page: Page) -> int:
     return int(page.get_attribute(".fer-webcam", "data-frames") or 0)
 
 
-def sampled(browser: Browser, page: Page, seconds: float) -> Iterator[tuple[float, float, float]]:
-    """Seconds, heap and resident MB, while the camera runs."""
+def sampled(
+    browser: Browser, page: Page, control: Browser, seconds: float
+) -> Iterator[tuple[float, ...]]:
+    """Seconds, heap and resident MB, and the control's resident MB, while the camera runs."""
     session = page.context.new_cdp_session(page)
     started = time.monotonic()
     while (passed := time.monotonic() - started) < seconds:
-        yield passed, heap_mb(session), resident_mb(browser)
+        yield passed, heap_mb(session), resident_mb(browser), resident_mb(control)
         page.wait_for_timeout(1000 * SAMPLE)
 
 
@@ -117,7 +142,9 @@ def growth(samples: Sequence[tuple[float, ...]], column: int) -> float:
     return sum(last) / len(last) - sum(first) / len(first)
 
 
-def measure(browser: Browser, site: Path, minutes: float) -> tuple[dict[str, Any], list[str]]:
+def measure(
+    browser: Browser, control: Browser, site: Path, minutes: float
+) -> tuple[dict[str, Any], list[str]]:
     """Numbers, and what the page said or asked for that it should not have."""
     wrong: list[str] = []
     host = Host(site)
@@ -128,15 +155,18 @@ def measure(browser: Browser, site: Path, minutes: float) -> tuple[dict[str, Any
     page.goto(host.address)
     page.get_by_text(READY).wait_for()
     sent = dict(host.sent)
+    camera = control.new_page()
+    camera.goto(f"{host.address}{write_control(site)}")
     page.context.on("request", lambda r: wrong.append(f"asked for {r.url}"))
     page.context.set_offline(True)
     host.close()
     page.get_by_role("button", name="Start camera").click()
     samples = []
-    for sample in sampled(browser, page, MINUTE * minutes):
+    for sample in sampled(browser, page, control, MINUTE * minutes):
         samples.append(sample)
         print(f"{sample[0] / 60:5.1f} min, heap {sample[1]:6.1f} MB, process {sample[2]:6.1f} MB, "
-              f"{frames(page)} frames, {page.inner_text('.fer-rate')}", flush=True)  # fmt: skip
+              f"camera alone {sample[3]:6.1f} MB, {frames(page)} frames, "
+              f"{page.inner_text('.fer-rate')}", flush=True)  # fmt: skip
     numbers = {
         "first_visit_bytes": sum(sent.values()),
         "first_visit_files": len(sent),
@@ -147,6 +177,8 @@ def measure(browser: Browser, site: Path, minutes: float) -> tuple[dict[str, Any
         "heap_growth_mb": growth(samples, 1),
         "resident_mb": samples[-1][2],
         "resident_growth_mb": growth(samples, 2),
+        "control_frames": int(camera.get_attribute("body", "data-frames") or 0),
+        "control_resident_growth_mb": growth(samples, 3),
     }
     page.context.close()
     return numbers, wrong
@@ -164,10 +196,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         shown = video_frames(args.camera) if args.camera else astronaut_frames()
         camera = write_mjpeg(Path(folder) / "camera.mjpeg", shown)
-        browser = launch_browser(playwright, camera)
-        numbers, wrong = measure(browser, write_site(Path(folder) / "page"), args.minutes)
+        browser, control = (launch_browser(playwright, camera) for _ in range(2))
+        site = write_site(Path(folder) / "page")
+        numbers, wrong = measure(browser, control, site, args.minutes)
         version = browser.version
-        browser.close()
+        for each in (browser, control):
+            each.close()
     print(*(f"{name}: {value:.1f}" for name, value in numbers.items()), *wrong, sep="\n")
     if args.report:
         made = provenance("benchmarks.device", arguments)

@@ -24,6 +24,10 @@ def device(records: pd.DataFrame) -> str:
         ["live frames, without a network", f"{value('live_frames'):,.0f}"],
         ["JavaScript memory: growth", f"{value('heap_growth_mb'):+.1f} MB"],
         ["browser process: growth", f"{value('resident_growth_mb'):+.1f} MB"],
+        [
+            "browser process that only shows the camera: growth",
+            f"{value('control_resident_growth_mb'):+.1f} MB",
+        ],
         ["browser process: at the end", f"{value('resident_mb'):.0f} MB"],
     ]
     minutes = f"{value('live_minutes'):.0f} minutes of webcam in Chromium"

@@ -11,6 +11,7 @@ from fer_cbam.errors import DataError
 MADE = {
     "first_visit_bytes": 912_345, "weights_bytes": 700_000, "live_minutes": 10, "live_frames": 9876,
     "heap_growth_mb": -0.26, "resident_growth_mb": 3.14, "resident_mb": 151.6,
+    "control_resident_growth_mb": 5.25,
 }  # fmt: skip
 
 
@@ -18,7 +19,7 @@ def test_a_row_for_each_number(loaded):
     shown = device(loaded(device=[record(name, value) for name, value in MADE.items()]))
     cells = [cell.strip() for cell in shown.replace("\u2212", "-").split("|")]
     for expected in ("10 minutes of webcam in Chromium", "0.91 MB", "0.70 MB", "9,876", "-0.3 MB",
-                     "+3.1 MB", "152 MB"):  # fmt: skip
+                     "+3.1 MB", "152 MB", "+5.2 MB"):  # fmt: skip
         assert expected in cells, shown
 
 
