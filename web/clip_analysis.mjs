@@ -1,8 +1,11 @@
 // What a clip's faces say over time: timelines, shares, a table, as in fer_cbam/video/analysis.py
 // and its neighbours. Nothing here grows with the clip but the table.
 
+import { EpisodeFinder, episodeAt } from "./episodes.mjs";
+
 const MAX_TRACKS = 50; // summed up; the table has them all
 const TIMELINE_POINTS = 300;
+const EPISODE_COLUMNS = ["expression", "onset_s", "apex_s", "offset_s"];
 const STEP = 0.1; // seconds of a timeline's step, doubled whenever there are too many
 
 const rounded = (value, digits) => Number(value.toFixed(digits));
@@ -53,17 +56,19 @@ const saidOf = ({ no_face: noFace, uncertain, label }) =>
   noFace ? "no face" : uncertain ? "uncertain" : label;
 
 export class ClipAnalysis {
-  #faces = new Map(); // track -> first, last, frames, counts, timeline
+  #faces = new Map(); // track -> first, last, frames, counts, timeline, finder
   #frames = 0; // that were read
   #time = 0; // of the last one, in seconds
-  #rows;
+  #rows; // [row, time, track]
   #tracks = 0; // faces that were given a number
 
   // weights: their name. labels: in the order of the logits. decision: what is said of means.
   constructor({ name, labels, decision }) {
     Object.assign(this, { weights: name, labels, decision });
     const head = ["time_s", "frame", "track", "x1", "y1", "x2", "y2"];
-    this.#rows = [[...head, "label", "confidence", "uncertain", ...labels].join(",")];
+    const names = [...head, "label", "confidence", "uncertain", ...labels, ...EPISODE_COLUMNS];
+    this.head = names.join(",");
+    this.#rows = [];
   }
 
   // faces: of one frame, smoothed, with tracks. number: of the frame. time: seconds.
@@ -72,14 +77,14 @@ export class ClipAnalysis {
     for (const face of faces) {
       this.#tracks = Math.max(this.#tracks, face.track);
       this.#note(time, face);
-      this.#rows.push(this.#row(number, time, face));
+      this.#rows.push([this.#row(number, time, face), time, face.track]);
     }
   }
 
   #note(time, face) {
     if (!this.#faces.has(face.track)) {
-      const made = { first: time, frames: 0, counts: new Map(), timeline: new Timeline() };
-      this.#faces.set(face.track, made);
+      const [timeline, finder] = [new Timeline(), new EpisodeFinder()];
+      this.#faces.set(face.track, { first: time, frames: 0, counts: new Map(), timeline, finder });
     }
     const known = this.#faces.get(face.track);
     const said = saidOf(face);
@@ -87,6 +92,7 @@ export class ClipAnalysis {
     known.frames += 1;
     known.counts.set(said, (known.counts.get(said) ?? 0) + 1);
     known.timeline.add(time, face.probs);
+    known.finder.add(time, face.probs);
   }
 
   #row(number, time, face) {
@@ -97,8 +103,14 @@ export class ClipAnalysis {
     return [time.toFixed(3), number, face.track, ...box, ...said, ...probs].join(",");
   }
 
+  // Onset, apex and offset of an expression are known only when it is over.
   table() {
-    return `${this.#rows.join("\r\n")}\r\n`;
+    const ends = [...this.#faces].map(([track, { finder }]) => [track, finder.episodes()]);
+    const episodes = new Map(ends);
+    const rows = this.#rows.map(([row, time, track]) =>
+      [row, ...within(episodes.get(track), Number(time.toFixed(3)))].join(","),
+    );
+    return [this.head, ...rows, ""].join("\r\n");
   }
 
   // As the server's (fer_cbam/serve/clip_numbers.py). notes: what is not as one may expect.
@@ -120,7 +132,7 @@ export class ClipAnalysis {
     };
   }
 
-  #track(track, { first, last, frames, counts, timeline }) {
+  #track(track, { first, last, frames, counts, timeline, finder }) {
     const ordered = [...counts].sort(([, a], [, b]) => b - a);
     const shares = ordered.map(([said, count]) => [said, rounded(count / frames, 4)]);
     return {
@@ -130,6 +142,7 @@ export class ClipAnalysis {
       frames,
       dominant: ordered[0][0],
       shares: Object.fromEntries(shares),
+      expressions: finder.episodes().map(shownEpisode),
       timeline: timeline.points().map((point) => this.#point(point)),
     };
   }
@@ -140,6 +153,22 @@ export class ClipAnalysis {
     const shown = Object.entries(probs).map(([name, p]) => [name, rounded(p, 4)]);
     return { time: rounded(time, 3), label, uncertain, probs: Object.fromEntries(shown) };
   }
+}
+
+const shownEpisode = ({ label, onset, apex, offset, intensity }) => ({
+  label,
+  onset: rounded(onset, 3),
+  apex: rounded(apex, 3),
+  offset: rounded(offset, 3),
+  intensity: rounded(intensity, 4),
+});
+
+// The EPISODE_COLUMNS of a moment; empty between episodes.
+function within(episodes, time) {
+  const found = episodeAt(episodes, time);
+  if (!found) return EPISODE_COLUMNS.map(() => "");
+  const times = [found.onset, found.apex, found.offset].map((value) => value.toFixed(3));
+  return [found.label, ...times];
 }
 
 export function clipMessage({ tracks, seconds }) {

@@ -10,18 +10,25 @@ export function caption({ no_face: noFace, label, uncertain, confidence }) {
 }
 
 export class Looks {
-  // settings: colors (label -> [colour, ink on it]; "" for what is no emotion), heat (256 colours
+  // settings: colors (label -> [colour, ink on it]; "" for what is no face), other_colors (of the
+  // labels that have none there, by their place among those of the weights), heat (256 colours
   // [r, g, b] from no evidence to the most).
-  constructor({ colors, heat }) {
-    Object.assign(this, { colors, heat });
+  constructor({ colors, other_colors: others, heat }) {
+    Object.assign(this, { colors, others, heat });
   }
 
   // What is written at a box, and the colours of the box, below the writing and of it.
   tag(face) {
-    const known = (label) => this.colors[label] ?? this.colors[""];
-    const [color] = known(face.no_face ? "" : face.label);
-    const [ground, ink] = known(face.uncertain || face.no_face ? "" : face.label);
+    const own = face.no_face ? this.colors[""] : this.#of(face);
+    const [color] = own;
+    const [ground, ink] = face.uncertain ? this.colors[""] : own;
     return { caption: caption(face), color, ground, ink };
+  }
+
+  #of({ label, probs }) {
+    if (label in this.colors) return this.colors[label];
+    const others = Object.keys(probs).filter((name) => !(name in this.colors));
+    return this.others[others.indexOf(label)];
   }
 
   // A saliency {values, side} as RGBA to lay over its crop: transparent where nothing spoke.

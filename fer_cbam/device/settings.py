@@ -36,11 +36,19 @@ def settings(offers: Sequence[Offer], server: str = "") -> dict[str, Any]:
         },
         "colors": {
             **{label: _color_and_ink(color_of(label)) for label in EMOTIONS},
-            "": _color_and_ink(WHITE),  # of what is none of them
+            "": _color_and_ink(WHITE),  # of what is no face
         },
+        "other_colors": _other_colors(offers),
         "heat": heat_colors(np.arange(256) / 255).tolist(),
         "maps": dict(MAPS),
     }
+
+
+def _other_colors(offers: Sequence[Offer]) -> list[list[str]]:
+    """Of the labels that are no emotions, by their place among those of their weights."""
+    most = max((len(set(offer.shown["labels"]) - set(EMOTIONS)) for offer in offers), default=0)
+    names = [f"other {place}" for place in range(most)]
+    return [_color_and_ink(color_of(name, names)) for name in names]
 
 
 def _color_and_ink(color: tuple[int, int, int]) -> list[str]:

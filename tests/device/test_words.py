@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 
+from fer_cbam.device.settings import settings
 from fer_cbam.explain.parts import PartLosses
 from fer_cbam.labels import EMOTIONS
 from fer_cbam.render import close_up, heat_layer, layer_transform
@@ -75,6 +77,27 @@ def test_what_stands_at_a_face_is_alike(evaluate):
     )
     assert [tag | {"note": note} for tag, note in zip(tags, notes, strict=True)] == expected
     assert len({tag["color"] for tag in tags}) == len(EMOTIONS) + 1
+
+
+def test_labels_that_are_no_emotions_have_the_colours_of_the_server(evaluate):
+    labels = ["bored", "happiness", "sleepy", "keen"]
+    offer = SimpleNamespace(shown={"labels": labels})
+    crop, affine = np.zeros((48, 48, 3), np.uint8), np.eye(2, 3)
+    face = Face((0, 0, 1, 1), 1.0, np.zeros((5, 2), np.float32))
+    everyone = [
+        Prediction(label, 0.7, {name: 0.7 if name == label else 0.1 for name in labels}, uncertain)
+        for label, uncertain in product(labels, (False, True))
+    ]
+    expected = [face_tag(Recognition(face, p, crop, affine)) for p in everyone]
+    tags = evaluate(
+        "looks.mjs",
+        "data.faces.map((f) => new module.Looks({ ...settings, ...data.of }).tag(f))",
+        {"faces": list(map(as_json, everyone)),
+         "of": {"other_colors": settings([offer])["other_colors"]}},
+    )  # fmt: skip
+    for tag, other in zip(tags, expected, strict=True):
+        assert {key: other[key] for key in tag} == tag
+    assert len({tag["color"] for tag in tags}) == len(labels)
 
 
 def test_messages_are_worded_alike(evaluate):
