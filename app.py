@@ -139,6 +139,7 @@ def video_tab(server: Server) -> None:
 
     part(
         "video", [clip_start, example_clip, clip_ask, clip_forget], kept=ON_SERVER["video"],
+        **weights_shown(server.recognizers.first),
     )  # fmt: skip
 
 

@@ -44,12 +44,12 @@ def recurrent_dirs() -> list[Path]:
 
 
 def embedded_dir(name: str) -> Path:
-    """The folder of embedded weights ``<arch>.<tag>``.
+    """The folder of embedded weights ``<arch>.<tag>``, also of those that answer over time.
 
     Raises:
         WeightsError: no such weights are embedded.
     """
-    if name not in embedded_names():
+    if name not in {*embedded_names(), *(folder.name for folder in recurrent_dirs())}:
         known = ", ".join(embedded_names()) or "none"
         raise WeightsError(f"no embedded weights named {name!r}; embedded are: {known}")
     return EMBEDDED / name

@@ -28,7 +28,7 @@ from fer_cbam.images import decode_image
 from fer_cbam.prior import Prior
 from fer_cbam.saliency import attention_maps, saliency_maps
 from fer_cbam.smoothing.base import Smoother
-from fer_cbam.smoothing.named import open_smoother
+from fer_cbam.smoothing.named import open_smoother, smoothers_of
 from fer_cbam.types import (
     AlignedFace,
     Face,
@@ -321,6 +321,12 @@ class EmotionRecognizer:
                 backend.config, backend.weights_file, self.decision, self._prior, name
             )
         return self._smoothers[name]
+
+    @property
+    def smoothers(self) -> tuple[str, ...]:
+        """Names that `smoother` takes, by default the first."""
+        backend = self.backend
+        return smoothers_of(backend.config, backend.weights_file, self.decision, self._prior)
 
     def embed(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Embeddings of face crops, float32 ``(N, D)``: what the classifier sees.

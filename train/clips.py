@@ -17,7 +17,7 @@ import timm
 import torch
 from torch import nn
 
-from eval.clips.readings import Readings, read_clips
+from eval.clips.readings import CACHE, Readings, read_clips
 from eval.clips.recorded import by_subject, read_recorded
 from eval.clips.sets import in_order, test_clips
 from fer_cbam import data, hub, pretrained
@@ -33,7 +33,7 @@ from train import recurrent
 from train.losses import Columns, cross_entropy
 from train.recipe import Recipe
 
-FACES = 4000  # of the training side, from which clips are made
+FACES = 8000  # of the training side, from which clips are made
 OTHERS = 2000  # of PublicTest, by which they are weighted
 BINS = 10
 SEED = 1
@@ -97,10 +97,11 @@ def readings_of(
 
 
 def train_on_clips(
-    recipe: Recipe, path: Path, votes: Path | None, out: Path, resume: bool = False
-) -> Path:
+    recipe: Recipe, path: Path, votes: Path | None, out: Path, resume: bool = False,
+    cache: Path = CACHE,
+) -> Path:  # fmt: skip
     """Train the recurrent network of a recipe, calibrate it on what was held out, and write its
-    weights to ``<out>/public``; that folder. What was read is kept in ``<out>/clips``.
+    weights to ``<out>/public``; that folder. cache: for clips that were read.
 
     Raises:
         FerError: see `readings_of` and :func:`train.recurrent.train_recurrent`.
@@ -108,7 +109,7 @@ def train_on_clips(
     assert recipe.clips is not None
     backend = open_backend(recipe.clips.weights, "onnx")
     decision = Decision.of(backend.config, backend.label_names)
-    name, *sides = readings_of(recipe, backend, path, votes, out / "clips")
+    name, *sides = readings_of(recipe, backend, path, votes, cache)
     train, watched = (recurrent.sequences(side, decision.posterior(side.logits)) for side in sides)
     digest = hashlib.sha256(backend.weights_file.read_bytes()).hexdigest()
     record = {

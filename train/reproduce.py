@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if recipe.clips is not None:
             path = args.data or data_file(DATA_FILES["fer2013"], "--data")
             votes = args.votes or data_file(VOTES_FILE, "--votes")
-            run = train_on_clips(recipe, path, votes, args.out / recipe.name, resume=True)
+            cache = args.out / "cache" / "clips"
+            run = train_on_clips(recipe, path, votes, args.out / recipe.name, True, cache)
             folder = release_recurrent(run, args.out / RELEASED / recipe.name)
             if args.embed:
                 embed(folder, pretrained.EMBEDDED / recipe.name)

@@ -82,7 +82,7 @@ export function deviceReader(settings, desk) {
     const { weights, colors } = shownOf(question.weights);
     const notes = [];
     const moments = new Moments(question.explained ? new Looks(settings) : null);
-    await desk.ask("clipBegins", { weights });
+    await desk.ask("clipBegins", { weights, smoothing: question.smoothing });
     for await (const { number, time, end, picture, note } of clipFrames(file, on.wanted)) {
       if (note) notes.push(note);
       if (!picture) continue;
@@ -118,8 +118,9 @@ export function deviceReader(settings, desk) {
     },
 
     // picture: a canvas. Of the answer each face has a layer that can be drawn, or null.
-    async frame({ memory, time, map, label, ...question }, picture) {
-      const asked = { weights: nameOf(question), time, map, label, fresh: memory === null };
+    async frame({ memory, time, map, label, smoothing, ...question }, picture) {
+      const fresh = memory === null;
+      const asked = { weights: nameOf(question), time, map, label, smoothing, fresh };
       try {
         const answer = await desk.ask("frame", asked, pixelsOf(picture));
         for (const face of answer.faces) face.layer = face.heat && canvasOf(face.heat);

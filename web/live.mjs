@@ -12,9 +12,11 @@ export class Live {
   #memory = emptyMemory();
   #last = null; // seconds
 
-  constructor(recognizer) {
+  // smoothing: name of a smoother; by default the recogniser's own.
+  constructor(recognizer, smoothing = null) {
     this.recognizer = recognizer;
-    this.smoother = smootherOf(recognizer.config, recognizer.labels);
+    this.smoothing = smoothing;
+    this.smoother = smootherOf(recognizer, smoothing);
   }
 
   // image: {data, width, height}, RGBA. seconds: when the frame was taken, on any even clock. Gives

@@ -98,6 +98,10 @@ function checkFace({ box, landmarks }) {
 const grey = (rgba, at) =>
   (rgba[at] * GREY[0] + rgba[at + 1] * GREY[1] + rgba[at + 2] * GREY[2] + 16384) >> 15;
 
+// The grey values, 0 to 255, of RGBA bytes.
+export const greyOf = ({ data }) =>
+  Uint8Array.from({ length: data.length / 4 }, (_, i) => grey(data, 4 * i));
+
 // The least-squares similarity that takes points to others, both [x, y]: with points as complex
 // numbers one complex factor and a shift, and never a reflection (Umeyama 1991).
 export function similarity(source, target) {

@@ -9,6 +9,7 @@ import { Kernel } from "./kernel.mjs";
 import { Network } from "./network.mjs";
 import { bicubicTable, checkImage, cutSquare, putImage } from "./pictures.mjs";
 import { Preprocess, layerTransform } from "./preprocess.mjs";
+import { recurrent } from "./recurrent.mjs";
 import { regionMasks, toCrop } from "./regions.mjs";
 import { readSafetensors } from "./safetensors.mjs";
 import { attentionMap, saliencyMap, upsample } from "./saliency.mjs";
@@ -27,32 +28,34 @@ export class Recognizer {
   #bicubic; // address of a table
   #files;
 
-  // Fetch what is needed: kernel.wasm, yunet.onnx and weights/<weights>/ below base.
+  // Fetch what is needed: kernel.wasm, yunet.onnx, weights/<weights>/ below base, and there too the
+  // network that answers over time on what these weights see, where one is named.
   // Throws UnsupportedError, WeightsError, and FerError for a file that does not come.
-  static async load({ base = new URL(".", import.meta.url), weights }) {
+  static async load({ base = new URL(".", import.meta.url), weights, network }) {
     const [kernel, detector, own] = await Promise.all([
       fetched(base, "kernel.wasm"),
       fetched(base, "yunet.onnx"),
-      fetchedWeights(base, weights),
+      fetchedBoth(base, weights, network),
     ]);
     return Recognizer.from({ kernel, detector, ...own });
   }
 
   // kernel, detector, weights: ArrayBuffers of kernel.wasm, yunet.onnx and model.safetensors.
-  // config: of config.json. name: of the weights, as results show it.
-  static async from({ kernel, detector, config, weights, name }) {
+  // config: of config.json. name: of the weights, as results show it. over: {config, weights} of
+  // the network that answers over time; null for none.
+  static async from({ kernel, detector, config, weights, name, over = null }) {
     const opened = await Kernel.open(kernel);
-    const recognizer = new Recognizer(opened, { detector, config, weights, name });
+    const recognizer = new Recognizer(opened, { detector, config, weights, name, over });
     recognizer.#files = { kernel, detector };
     return recognizer;
   }
 
   // The same with other weights, in memory of its own.
-  async withWeights({ base = new URL(".", import.meta.url), weights }) {
-    return Recognizer.from({ ...this.#files, ...(await fetchedWeights(base, weights)) });
+  async withWeights({ base = new URL(".", import.meta.url), weights, network }) {
+    return Recognizer.from({ ...this.#files, ...(await fetchedBoth(base, weights, network)) });
   }
 
-  constructor(kernel, { detector, config, weights, name }) {
+  constructor(kernel, { detector, config, weights, name, over }) {
     this.name = name;
     this.config = checkedConfig(config);
     this.labels = labelsOf(config);
@@ -66,10 +69,16 @@ export class Recognizer {
     }
     this.decision = Decision.of(config, this.labels);
     this.decision.isFace(new Float32Array(this.#network.embeddingSize)); // of that length?
+    this.network = over && this.#overTime(over);
     this.gateNeutral = gateNeutralOf(config);
     this.still = stillOf(config);
     this.#detector = new Detector(kernel, detector);
     this.#bicubic = kernel.put(bicubicTable());
+  }
+
+  #overTime({ config, weights }) {
+    const tensors = readSafetensors(weights);
+    return recurrent(config, tensors, this.labels, this.#network.embeddingSize);
   }
 
   // Bytes of memory that the kernel holds: as many as the largest image has needed.
@@ -277,6 +286,12 @@ function stillOf({ explain }) {
   const name = explain?.still ?? STILL;
   const known = /^(gradcam|spatial_attention|occlusion_(gradcam|4x4|6x6|11x11))$/;
   return known.test(name) ? name : STILL;
+}
+
+async function fetchedBoth(base, weights, network) {
+  const both = [weights, network].map((name) => (name ? fetchedWeights(base, name) : null));
+  const [own, over] = await Promise.all(both);
+  return { ...own, over };
 }
 
 async function fetchedWeights(base, name) {

@@ -1,6 +1,7 @@
 // What is said of a face over time: fer_cbam/smoothing. A smoother has `name`, and
-// `step(probs, seconds, state)` with the seconds since the last frame of a face and what it
-// remembers of it (null at first), which gives {probs, state}. probs: label -> probability.
+// `step(face, seconds, state)` with the seconds since the last frame of a face and what it remembers
+// of it (null at first), which gives {probs, state}. face: of recognizer.mjs; probs: label ->
+// probability.
 
 const HALF_LIFE = 0.25; // seconds after which a new expression weighs as much as the old one
 const [RATE, ANEW] = [3.2, 0.05]; // of the filter: changes a second, and seconds between news
@@ -8,7 +9,7 @@ const LEAST = 1e-9; // probability
 
 // The exponential moving average of the probabilities.
 export function average() {
-  const step = (probs, seconds, state) => {
+  const step = ({ probs }, seconds, state) => {
     const weight = state ? 1 - 0.5 ** (seconds / HALF_LIFE) : 1;
     const mix = ([label, p]) => [label, state ? state[label] + weight * (p - state[label]) : p];
     const mixed = Object.fromEntries(Object.entries(probs).map(mix));
@@ -22,7 +23,7 @@ export function average() {
 export function filter(prior) {
   const labels = Object.keys(prior);
   const met = labels.map((label) => Math.max(prior[label], LEAST));
-  const step = (probs, seconds, state) => {
+  const step = ({ probs }, seconds, state) => {
     const kept = Math.exp(-RATE * seconds);
     const counts = state ? 1 - Math.exp(-seconds / ANEW) : 1;
     const belief = labels.map((label, i) => {
@@ -37,9 +38,20 @@ export function filter(prior) {
   return { name: "filter", step };
 }
 
-// The smoother of some weights: the filter where config.json says how often each label was met.
-export function smootherOf(config, labels) {
+// Each frame on its own.
+const none = { name: "none", step: ({ probs }) => ({ probs, state: probs }) };
+
+// The smoother of a recogniser by its name; without one the first that there is: its network, the
+// filter where config.json says how often each label was met, the average.
+export function smootherOf({ config, labels, network }, name = null) {
   const shares = config.prior ?? config.training?.prior;
-  if (!labels.every((label) => shares?.[label] > 0)) return average();
-  return filter(Object.fromEntries(labels.map((label) => [label, shares[label]])));
+  const met = labels.every((label) => shares?.[label] > 0);
+  const known = {
+    network: () => network,
+    filter: () => met && filter(Object.fromEntries(labels.map((label) => [label, shares[label]]))),
+    average,
+    none: () => none,
+  };
+  if (name && known[name]?.()) return known[name]();
+  return network ?? (known.filter() || average());
 }

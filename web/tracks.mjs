@@ -17,7 +17,7 @@ export const emptyMemory = () => ({ faces: [], next: 1 });
 // it runs backwards, everyone is new. decision: what is said of smoothed probabilities. smoother:
 // of smoothing.mjs.
 // Gives {tracked, memory}: the recognitions with their `track` and smoothed answers, and what to
-// remember.
+// remember. A face that another smoother remembered, or one of other labels, starts anew.
 export function follow(memory, recognitions, time, decision, options = {}) {
   const { smoother = average(), forgetAfter = FORGET_AFTER } = options;
   const fresh = memory.faces.filter((face) => {
@@ -31,10 +31,14 @@ export function follow(memory, recognitions, time, decision, options = {}) {
     const old = found.has(number) ? fresh[found.get(number)] : null;
     const track = old ? old.track : next;
     if (!old) next += 1;
-    const { probs, state } = smoothed(smoother, old, recognition.probs, time);
+    const own = [smoother.name, ...Object.keys(recognition.probs)].join();
+    const known = old?.smoother === own;
+    const { probs, state } = smoother.step(
+      recognition, known ? time - old.time : 0, known ? old.state : null,
+    );
     const answer = decision.ofProbs(probs, recognition.no_face);
     tracked.push({ ...recognition, ...answer, track });
-    seen.push({ ...remembered(track, old, recognition, time), state, smoother: smoother.name });
+    seen.push({ ...remembered(track, old, recognition, time), state, smoother: own });
   });
   const matched = new Set(found.values());
   const missed = fresh.filter((_, i) => !matched.has(i));
@@ -78,17 +82,6 @@ function costOf(recognition, { box, landmarks, speed, time: seen }, time) {
   const movedLandmarks = landmarks.map(([x, y]) => [x + shift[0], y + shift[1]]);
   const moved = distance(recognition, movedBox, movedLandmarks);
   return Math.min(moved, distance(recognition, box, landmarks) + STOPPED_PENALTY);
-}
-
-const sameLabels = (a, b) => {
-  const [first, second] = [Object.keys(a), Object.keys(b)];
-  return first.length === second.length && first.every((label) => label in b);
-};
-
-// A face that another smoother remembered, or one of other labels, starts anew.
-function smoothed(smoother, old, probs, time) {
-  const known = old?.smoother === smoother.name && sameLabels(old.state, probs);
-  return smoother.step(probs, known ? time - old.time : 0, known ? old.state : null);
 }
 
 function remembered(track, old, { box, landmarks }, time) {

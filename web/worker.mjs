@@ -16,6 +16,7 @@ const nowhere = portToNowhere();
 const base = new URL("./", import.meta.url);
 const loaded = new Map(); // name of weights -> Recognizer
 let answers = null;
+let networks = new Map(); // name of weights -> that of the network that answers over time, or null
 let live = null;
 let clip = null; // {faces, analysis} of the clip that is being read
 
@@ -30,22 +31,23 @@ function recognizerOf(weights) {
 
 // first: another one that has been loaded, if there is one, with what all of them share.
 async function load(weights, first) {
-  const asked = { base, weights };
+  const asked = { base, weights, network: networks.get(weights) };
   return first ? (await first).withWeights(asked) : Recognizer.load(asked);
 }
 
 const does = {
   settings(question) {
     answers = new Answers(question);
+    networks = new Map(question.weights.map(({ weights, network }) => [weights, network]));
     return {};
   },
 
   load: async ({ weights }) => ({ labels: (await recognizerOf(weights)).labels }),
 
-  async frame({ weights, image, time, fresh, map, label }) {
+  async frame({ weights, image, time, fresh, map, label, smoothing }) {
     const recognizer = await recognizerOf(weights);
-    if (fresh || live?.recognizer !== recognizer) {
-      live = new Live(recognizer);
+    if (fresh || live?.recognizer !== recognizer || live.smoothing !== smoothing) {
+      live = new Live(recognizer, smoothing);
     }
     return answers.frame(recognizer, image, live.read(image, time), { map, label });
   },
@@ -57,9 +59,9 @@ const does = {
     return answers.photo(recognizer, image, faces, recognitions);
   },
 
-  async clipBegins({ weights }) {
+  async clipBegins({ weights, smoothing }) {
     const recognizer = await recognizerOf(weights);
-    clip = { faces: new Live(recognizer), analysis: new ClipAnalysis(recognizer) };
+    clip = { faces: new Live(recognizer, smoothing), analysis: new ClipAnalysis(recognizer) };
     return {};
   },
 

@@ -25,6 +25,7 @@ from fer_cbam.smoothing.cues import cues
 from fer_cbam.types import Face, Sample
 
 PER_FILE = 25  # clips
+CACHE = Path("runs/cache/clips")
 SEARCH_SIDE = 128  # pixels; the face fills half of a frame
 
 
@@ -52,6 +53,10 @@ class Readings:
 
     def __len__(self) -> int:
         return len(self.clip)
+
+    def rows(self, kept: np.ndarray) -> Readings:
+        """Those of some rows, bool ``(M,)``; delivered stays that of all."""
+        return _of({name: getattr(self, name)[kept] for name in ARRAYS}, self.delivered)
 
     def clips(self) -> list[slice]:
         """The rows of each clip."""
@@ -208,8 +213,7 @@ def joined(parts: Sequence[Readings]) -> Readings:
 
 def kept_clips(readings: Readings, numbers: np.ndarray) -> Readings:
     """The clips of these numbers; delivered stays that of all."""
-    kept = np.isin(readings.clip, numbers)
-    return _of({name: getattr(readings, name)[kept] for name in ARRAYS}, readings.delivered)
+    return readings.rows(np.isin(readings.clip, numbers))
 
 
 def _of(columns: dict[str, np.ndarray], delivered: int) -> Readings:

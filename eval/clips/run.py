@@ -24,7 +24,7 @@ import numpy as np
 
 from eval.bootstrap import LEVEL, RESAMPLES
 from eval.clips.methods import SINGLE, answers, single, smoothed
-from eval.clips.readings import Readings
+from eval.clips.readings import CACHE, Readings
 from eval.clips.recorded import read_recorded
 from eval.clips.scores import METRICS, clip_sums, intervals
 from eval.clips.sets import TEST_CLIPS, test_clips
@@ -37,14 +37,14 @@ from fer_cbam.decide import Decision
 from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError, WeightsError
 from fer_cbam.hub import DEFAULT_WEIGHTS, resolve
+from fer_cbam.smoothing import SMOOTHERS
 from fer_cbam.smoothing.base import Smoother
-from fer_cbam.smoothing.named import SMOOTHERS, open_smoother
+from fer_cbam.smoothing.named import open_smoother
 from fer_cbam.smoothing.recurrent import Recurrent
 
 STUDY = "clips"
 PROTOCOL = "clips"
 REPORT_FILE = "clips.json"
-CACHE = Path("runs/cache/clips")
 
 
 def smoothers(backend: Backend, decision: Decision, network: str | None) -> dict[str, Smoother]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FRAME_RATES = (5.0, 8.0, 10.0, 12.0, 15.0, 25.0)
-MAX_SECONDS, MAX_FRAMES = 5.0, 60
+FRAME_RATES = (5.0, 8.0, 10.0, 12.0, 15.0, 25.0, 30.0, 60.0)
+MAX_SECONDS, MAX_FRAMES = 5.0, 75
 STILL_CLIPS = 0.25  # share of the clips in which one face is held throughout
 SHORTEST_HOLD, MEAN_HOLD = 0.8, 2.0  # seconds
 SAME_LABEL = 0.3  # share of the changes that lead to another face of the same label

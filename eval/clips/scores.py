@@ -108,12 +108,15 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def intervals(
-    sums: dict[str, ClipSums], reference: str, n: int = RESAMPLES, seed: int = 0
-) -> dict[str, dict[str, dict[str, float]]]:
+    sums: dict[str, ClipSums], reference: str, units: np.ndarray | None = None,
+    n: int = RESAMPLES, seed: int = 0,
+) -> dict[str, dict[str, dict[str, float]]]:  # fmt: skip
     """Method -> metric -> ``value``, ``low``, ``high`` (95 %), over the same drawn clips for all;
-    ``<metric>_gain`` is over the method named as reference, pair by pair."""
+    ``<metric>_gain`` is over the method named as reference, pair by pair. units: for each clip what
+    is drawn as a whole, int ``(C,)``, such as its person; by default each clip on its own."""
     clips = len(sums[reference].frames)
-    weights = resample(np.arange(clips), n, np.random.default_rng(seed))
+    units = np.arange(clips) if units is None else np.unique(units, return_inverse=True)[1]
+    weights = resample(units, n, np.random.default_rng(seed))
     drawn = {name: measure(of, weights) for name, of in sums.items()}
     values = {name: measure(of) for name, of in sums.items()}
     tail = (100 - LEVEL) / 2

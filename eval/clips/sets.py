@@ -13,7 +13,7 @@ from fer_cbam.data.protocols import protocol_splits
 from fer_cbam.errors import DataError
 
 #: Protocol -> number of clips and seed.
-TEST_CLIPS = {"public": (200, 2), "private": (125, 3)}
+TEST_CLIPS = {"public": (600, 2), "private": (1000, 3)}
 
 
 def test_clips(

@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from eval.docs import batch, clips, device, explanations, findings, fusion, results, trust
+from eval.docs import (
+    batch,
+    clips,
+    device,
+    explanations,
+    findings,
+    fusion,
+    motion,
+    results,
+    trust,
+)
 from eval.docs.cards import cards
 from eval.docs.records import REPORTS, load
 from fer_cbam.errors import DataError, FerError
@@ -20,7 +30,7 @@ from fer_cbam.errors import DataError, FerError
 ROOT = REPORTS.parent
 BLOCKS = {
     **results.BLOCKS, **findings.BLOCKS, **trust.BLOCKS, **explanations.BLOCKS, **fusion.BLOCKS,
-    **clips.BLOCKS, **device.BLOCKS, **batch.BLOCKS,
+    **clips.BLOCKS, **motion.BLOCKS, **device.BLOCKS, **batch.BLOCKS,
 }  # fmt: skip
 BLOCK = re.compile(r"(<!-- numbers:([\w-]+) -->\n)(.*?)(<!-- /numbers -->)", re.DOTALL)
 MARK = re.compile(r"<!-- ?/?numbers\b")

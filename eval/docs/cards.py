@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from eval.docs.motion import card
 from eval.docs.records import select
 from eval.records import NAMES, NUMBERS
 from fer_cbam import pretrained
@@ -44,4 +45,5 @@ def cards(records: pd.DataFrame) -> dict[Path, str]:
         texts[folder / CARD_FILE] = compose(
             folder, config, name, records_of(records, name), trust_of(records, name)
         )
+    texts |= {folder / CARD_FILE: card(folder, records) for folder in pretrained.recurrent_dirs()}
     return texts

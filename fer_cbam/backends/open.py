@@ -63,6 +63,7 @@ def open_backend(
         raise BackendError(f"backend {backend!r}; expected one of: {', '.join(BACKENDS)}")
     if backend != "torch" and device not in (None, "cpu"):
         raise BackendError(f"backend {backend!r}: got device {device!r}; expected 'cpu'")
+    _check_reads_faces(source)
     try:
         if backend == "torch":
             from fer_cbam.backends.torch import TorchBackend
@@ -85,3 +86,16 @@ def open_backend(
             f"backend {backend!r} needs {missing}, which is not installed; "
             f"expected: pip install 'fer-cbam[{extra}]', or backend {other!r}"
         ) from error
+
+
+def _check_reads_faces(source: str | Path) -> None:
+    """Refuse a network that answers over time: what it reads is no picture."""
+    try:
+        architecture = pretrained.read_config(local_folder(source))["architecture"]
+    except WeightsError:  # on a hub, or damaged: opening it says which
+        return
+    if architecture in pretrained.RECURRENT:
+        raise WeightsError(
+            f"weights {str(source)!r}: {architecture} answers over time, on what others see; "
+            f"expected weights that read faces, such as {', '.join(pretrained.embedded_names())}"
+        )

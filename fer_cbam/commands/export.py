@@ -48,16 +48,21 @@ def run(args: argparse.Namespace) -> int:
             f"export needs {error.name}, which is not installed; "
             f"expected: pip install 'fer-cbam[{extra}]'"
         ) from error
-    from fer_cbam import data
+    from fer_cbam import data, hub, pretrained
 
     torch.set_num_threads(1)  # times are of one thread
+    if pretrained.read_config(hub.resolve(args.weights))["architecture"] in pretrained.RECURRENT:
+        from fer_cbam.deploy.recurrent import export_step
+
+        print(export_table(export_step(args.weights, args.out, args.format)))
+        return 0
     dataset = data.load(args.data, votes=args.votes) if args.data else None
     print(export_table(export(args.weights, args.out, dataset)))
     return 0
 
 
 def _exporter(form: str) -> Exporter:
-    """What writes a format, with all that it needs imported."""
+    """What writes a format of a network that reads faces, with all that it needs imported."""
     if form == "onnx":
         from fer_cbam.deploy.export import export
 

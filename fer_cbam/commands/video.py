@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_cbam.backends.base import BACKENDS
+from fer_cbam.smoothing import SMOOTHERS
 
 if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
     from fer_cbam.video import ClipResult, Progress
@@ -25,6 +26,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
                        help="write the clip with its faces marked")  # fmt: skip
     video.add_argument("--explain", action="store_true", help="with the evidence, in --marked")
     video.add_argument("--every", type=int, default=1, metavar="N", help="look at each n-th frame")
+    video.add_argument(
+        "--smoothing", choices=SMOOTHERS,
+        help="how frames are put together; default: the first of these that the weights have",
+    )  # fmt: skip
     video.add_argument("--weights", help="<arch>.<tag>, a folder, or hf-hub:user/name")
     video.add_argument(
         "--backend", choices=BACKENDS, help="what runs the network; default: torch if installed"
@@ -42,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     recognizer = EmotionRecognizer.from_pretrained(args.weights or DEFAULT_WEIGHTS,
                                                    backend=args.backend)  # fmt: skip
     steps = video.analyse(args.clip, recognizer, annotated=args.marked, explained=args.explain,
-                          table=args.table, every=args.every)  # fmt: skip
+                          table=args.table, every=args.every,
+                          smoother=args.smoothing)  # fmt: skip
     result = video.run(steps, progress if sys.stderr.isatty() else None)
     if sys.stderr.isatty():
         print(end="\r\033[K", file=sys.stderr)

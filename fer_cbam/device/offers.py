@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from fer_cbam import pretrained
+from fer_cbam.decide import Decision
 from fer_cbam.errors import WeightsError
 from fer_cbam.hub import resolve
 from fer_cbam.hub.cards import CARD_FILE
 from fer_cbam.serve.cards import without_front_matter
-from fer_cbam.serve.page import label_colors
+from fer_cbam.serve.page import label_colors, over_time
 from fer_cbam.serve.titles import title_of
+from fer_cbam.smoothing.named import network_for, smoothers_of
 
 #: The networks that the page can run, see ``web/architectures.mjs``.
 ARCHITECTURES = ("fer_cbam_base", "fer_cbam_paper", "fer_cbam_tiny")
@@ -31,8 +33,8 @@ class Offer:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """As :func:`fer_cbam.serve.page.weights_shown` says it, with the size of the file in bytes
-        and the name of the licence."""
+        """As :func:`fer_cbam.serve.page.weights_shown` says it, with the size of the file in bytes,
+        the name of the licence, and that of the network that answers over time."""
         config = pretrained.read_config(self.folder)
         labels = pretrained.label_names(config)
         return {
@@ -42,15 +44,26 @@ class Offer:
             "colors": label_colors(labels),
             "card": self.card is not None,
             "attention": config.get("gate_neutral") is not None,
+            "smoothing": over_time(self._smoothers(config)),
+            "network": self.network.name if self.network else None,
             "bytes": (self.folder / pretrained.WEIGHTS_FILE).stat().st_size,
             "licence": self._licence(config),
         }
+
+    @property
+    def network(self) -> Path | None:
+        """The folder of the network that answers over time on what these weights see."""
+        return network_for(self.folder / pretrained.WEIGHTS_FILE)
 
     @property
     def card(self) -> str | None:
         """The model card without front matter; None where none comes with the weights."""
         path = self.folder / CARD_FILE
         return without_front_matter(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def _smoothers(self, config: dict[str, Any]) -> tuple[str, ...]:
+        decision = Decision.of(config, pretrained.label_names(config))
+        return smoothers_of(config, self.folder / pretrained.WEIGHTS_FILE, decision)
 
     def _licence(self, config: dict[str, Any]) -> str:
         """As the card's front matter names it, else the config."""

@@ -114,6 +114,9 @@ def _weights(offer: Offer) -> dict[str, bytes | Path]:
     folder = f"weights/{offer.name}"
     names = (pretrained.CONFIG_FILE, pretrained.WEIGHTS_FILE)
     files: dict[str, bytes | Path] = {f"{folder}/{name}": offer.folder / name for name in names}
+    if offer.network is not None:
+        own = f"weights/{offer.network.name}"
+        files |= {f"{own}/{name}": offer.network / name for name in names}
     if offer.card is not None:
         # With a mark, by which a browser knows UTF-8 whatever the host says.
         files[f"{folder}/card.txt"] = offer.card.encode("utf-8-sig")

@@ -5,6 +5,7 @@ Loading goes through timm; this file finds the folder and checks it before anyth
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -85,7 +86,7 @@ def local_folder(source: str | Path) -> Path:
 
 
 def _local(source: str | Path) -> Path | None:
-    if str(source) in pretrained.embedded_names():
+    with suppress(WeightsError):
         return pretrained.embedded_dir(str(source))
     return Path(source) if Path(source).is_dir() else None
 

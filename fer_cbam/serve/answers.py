@@ -21,8 +21,7 @@ from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import layer_transform, shrink
 from fer_cbam.serve import page, photo
 from fer_cbam.serve.memories import Memories
-from fer_cbam.smoothing.base import Smoother
-from fer_cbam.smoothing.named import SMOOTHERS
+from fer_cbam.smoothing import SMOOTHERS
 from fer_cbam.video import tracks
 from fer_cbam.words import sentences
 from fer_cbam.words.cautions import cautions
@@ -45,7 +44,7 @@ def answer_frame(
 
     question: ``image`` (data URL), ``time`` (seconds, any even clock), ``memory`` (the ticket of
     the last answer, None at first), ``last`` (the time of that frame, None at first), ``smoothing``
-    (one of :data:`fer_cbam.smoothing.named.SMOOTHERS`, by default the weights' own), ``map`` (one
+    (one of :data:`fer_cbam.smoothing.SMOOTHERS`, by default the weights' own), ``map`` (one
     of ``MAPS``), ``label`` (what the Grad-CAM explains: a label, or ``"top"`` for the one that is
     shown at each face). Each face has a ``layer``: a PNG to lay over the frame by ``transform``,
     None where none was asked for or the weights have no such map.
@@ -58,7 +57,7 @@ def answer_frame(
             if not tracks.is_number(seconds):
                 raise FerError(f"time: got {seconds!r}; expected seconds")
         kind, label = _asked_map(question, recognizer)
-        smoother = _smoother(recognizer, question.get("smoothing"))
+        smoother = recognizer.smoother(asked_smoothing(question))
         memory = memories.get(question.get("memory"))
         image = decode_image(data, MAX_FRAME_PIXELS)
     except FerError as error:
@@ -92,10 +91,16 @@ def _asked_map(question: Answer, recognizer: EmotionRecognizer) -> tuple[str, st
     return kind, label
 
 
-def _smoother(recognizer: EmotionRecognizer, name: object) -> Smoother:
+def asked_smoothing(question: Answer) -> str | None:
+    """The smoother that a question names, None for the weights' own.
+
+    Raises:
+        FerError: it names something else.
+    """
+    name = question.get("smoothing")
     if name not in (None, *SMOOTHERS):
         raise FerError(f"smoothing: got {name!r}; expected one of {', '.join(SMOOTHERS)}")
-    return recognizer.smoother(None if name is None else str(name))
+    return None if name is None else str(name)
 
 
 def _live_face(tracked: tracks.Tracked, kind: str, label: str) -> Answer:

@@ -40,7 +40,7 @@ Steps = Generator[Progress, None, ClipResult]
 @dataclass(eq=False)
 class Clip:
     """A clip on its way. asked: when its visitor last asked after it. explained: with a heatmap in
-    its annotated copy."""
+    its annotated copy. smoothing: name of a smoother, None for the weights' own."""
 
     name: str
     folder: Path
@@ -48,6 +48,7 @@ class Clip:
     recognizer: EmotionRecognizer
     asked: float
     explained: bool = False
+    smoothing: str | None = None
     progress: Progress | None = None
     result: ClipResult | None = None
     error: FerError | None = None
@@ -73,8 +74,9 @@ class Clips:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(
-        self, file: Path, recognizer: EmotionRecognizer, visitor: str, explained: bool = False
-    ) -> Clip:
+        self, file: Path, recognizer: EmotionRecognizer, visitor: str, explained: bool = False,
+        smoothing: str | None = None,
+    ) -> Clip:  # fmt: skip
         """Begin to read a file, which is moved and deleted later.
 
         A visitor has one clip at a time: an earlier one is forgotten.
@@ -93,7 +95,7 @@ class Clips:
         shutil.move(file, folder / f"clip{file.suffix[:8]}")
         with suppress(OSError):
             file.parent.rmdir()  # gradio made it for this file
-        clip = Clip(name, folder, visitor, recognizer, time.monotonic(), explained)
+        clip = Clip(name, folder, visitor, recognizer, time.monotonic(), explained, smoothing)
         self._clips[name] = clip
         task = asyncio.get_running_loop().create_task(self._read(clip))
         self._tasks.add(task)
@@ -195,7 +197,7 @@ class Clips:
         return analyse(
             file, clip.recognizer, self.detector, annotated=clip.folder / "annotated.webm",
             explained=clip.explained, table=clip.folder / "faces.csv", every=every,
-            max_seconds=MAX_SECONDS, max_pixels=MAX_PIXELS,
+            smoother=clip.smoothing, max_seconds=MAX_SECONDS, max_pixels=MAX_PIXELS,
         )  # fmt: skip
 
     @staticmethod

@@ -39,6 +39,10 @@ MAPS = {
 }
 
 
+#: Name of a smoother that the page offers -> how it is called there.
+OVER_TIME = {"network": "Recurrent network", "filter": "Filter", "none": "Each frame alone"}
+
+
 def css_color(color: tuple[int, int, int]) -> str:
     """``rgb(240, 228, 66)``"""
     return "rgb({}, {}, {})".format(*color)
@@ -51,7 +55,8 @@ def label_colors(labels: Sequence[str]) -> dict[str, str]:
 
 def weights_shown(recognizer: EmotionRecognizer) -> dict[str, Any]:
     """What the page needs to know of weights: their name and title, labels with their colours,
-    whether a model card comes with them, and whether their ``attention`` tells faces apart."""
+    whether a model card comes with them, whether their ``attention`` tells faces apart, and name
+    and title of each way to answer over time, the default first."""
     return {
         "weights": recognizer.name,
         "title": titles.title_of(recognizer.name, len(recognizer.label_names)),
@@ -59,7 +64,16 @@ def weights_shown(recognizer: EmotionRecognizer) -> dict[str, Any]:
         "colors": label_colors(recognizer.label_names),
         "card": cards.has_card(recognizer.name),
         "attention": recognizer.gate_neutral is not None,
+        "smoothing": over_time(recognizer.smoothers),
     }
+
+
+def over_time(smoothers: Sequence[str]) -> list[list[str]]:
+    """Name and title of each smoother that the page offers, in their order; of weights that have
+    but an average that too."""
+    offered = [name for name in smoothers if name in OVER_TIME]
+    titles = OVER_TIME if len(offered) > 1 else {"average": "Average", **OVER_TIME}
+    return [[name, titles[name]] for name in smoothers if name in titles]
 
 
 def face_tag(recognition: Recognition) -> dict[str, str]:

@@ -85,15 +85,16 @@ class Server:
         return await self.photo(question | {"image": self._example}, has_left)
 
     async def clip_start(self, question: Any) -> dict[str, Any]:
-        """Begin to read an uploaded clip, its annotated copy ``explained`` or not; answers its
-        name."""
+        """Begin to read an uploaded clip, its annotated copy ``explained`` or not, by a
+        ``smoothing`` or the weights' own; answers its name."""
         question = question if isinstance(question, dict) else {}
         visitor = _visitor(question)
         try:
             file = uploads.uploaded(question, self.folder)
             recognizer = await self._recognizer(question.get("weights"), visitor)
             explained = question.get("explained") is True
-            clip = self.clips.start(file, recognizer, visitor, explained)
+            smoothing = answers.asked_smoothing(question)
+            clip = self.clips.start(file, recognizer, visitor, explained, smoothing)
             return {"failed": False, "clip": clip.name}
         except FerError as error:
             return {"failed": True, "message": str(error)}

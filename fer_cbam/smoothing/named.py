@@ -13,16 +13,13 @@ from fer_cbam import pretrained
 from fer_cbam.decide import Decision
 from fer_cbam.errors import WeightsError
 from fer_cbam.prior import Prior, expected, own_prior
+from fer_cbam.smoothing import SMOOTHERS
 from fer_cbam.smoothing.average import Average
 from fer_cbam.smoothing.base import Smoother
 from fer_cbam.smoothing.filter import Filter
 from fer_cbam.smoothing.recurrent import Recurrent
 
-#: ``network`` is there for weights that one was trained for, ``filter`` for weights that say how
-#: often they met each label. ``none`` answers each frame on its own.
-SMOOTHERS = ("network", "filter", "average", "none")
-
-# Of the filter, chosen on clips from PublicTest faces (python -m eval.clips.choose).
+# Of the filter, chosen on clips from faces of the training side (python -m train.filter).
 RATE, ANEW, TEMPERATURE = 3.2, 0.05, 1.0
 
 
@@ -59,6 +56,17 @@ def open_smoother(
         raise WeightsError("smoother 'filter': config.json does not say how often each label was "
                            "met (prior); expected average or none")  # fmt: skip
     return Average(labels, half_life=0.0) if name == "none" else Average(labels)
+
+
+def smoothers_of(
+    config: Mapping[str, Any], weights_file: Path, decision: Decision, prior: Prior | None = None
+) -> tuple[str, ...]:
+    """`SMOOTHERS` that these weights have, in their order; arguments as of `open_smoother`."""
+    has = {
+        "network": prior is None and network_for(weights_file) is not None,
+        "filter": _met(config, decision.label_names, prior) is not None,
+    }
+    return tuple(name for name in SMOOTHERS if has.get(name, True))
 
 
 def network_for(weights_file: Path) -> Path | None:

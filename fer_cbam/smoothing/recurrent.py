@@ -77,6 +77,7 @@ class Recurrent:
         self._own = own("forwards.input.weight"), own("forwards.input.bias")
         self._past = own("forwards.recurrent.weight"), own("forwards.recurrent.bias")
         self._fade = np.log1p(np.exp(own("forwards.fade")))
+        self.state_size = len(self._fade)
         self._gate = own("gate.weight")[0], own("gate.bias")[0]
         self._fc = own("fc.weight"), own("fc.bias")
         self._hidden = self._past[0].shape[1]

@@ -176,7 +176,7 @@ def analyse_video(
 
     recognizer: by default one of the default weights. report: called with each :class:`Progress`.
     options: those of :func:`analyse`, such as ``annotated="out.webm"``, ``table="out.csv"``,
-    ``explained=True``, ``every=3``.
+    ``explained=True``, ``every=3``, ``smoother="filter"``.
 
     Raises:
         VideoError, ValueError: see :func:`analyse`.
@@ -197,7 +197,7 @@ def analyse(
     explained: bool = False,
     table: str | Path | None = None,
     every: int = 1,
-    smoother: Smoother | None = None,
+    smoother: Smoother | str | None = None,
     max_seconds: float | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Generator[Progress, None, ClipResult]:
@@ -207,22 +207,24 @@ def analyse(
     a ``.webm`` to be written. explained: with a heatmap over each face, of what spoke for the label
     that is written there. table: name of a CSV to be written, a row for each analysed frame and
     face. every: only each n-th frame is analysed; boxes and labels are held in between. smoother:
-    what is said of a face over time, by default the recogniser's own (:meth:`EmotionRecognizer
-    .smoother`). max_seconds: what comes later is left out, and a note says so. max_pixels: clips
-    with larger frames are refused.
+    what is said of a face over time, or its name; by default the recogniser's own, see
+    :meth:`EmotionRecognizer.smoother`. max_seconds: what comes later is left out, and a note says
+    so. max_pixels: clips with larger frames are refused.
 
     Returns (as the value of ``StopIteration``; see :func:`run`) a :class:`ClipResult`.
 
     Raises:
         VideoError: no clip, a damaged one without one whole frame, frames too large, or a name
             that an annotated clip cannot have.
-        ValueError: ``every`` is not positive.
+        ValueError: ``every`` is not positive, or no such smoother.
+        WeightsError: a smoother that these weights do not have.
     """
     if every < 1:
         raise ValueError(f"every: got {every}; expected at least 1")
+    smoother = _smoother(recognizer, smoother)
     with ExitStack() as stack:
         reader = stack.enter_context(ClipReader(path, max_pixels))
-        analysis = _Analysis(recognizer, smoother or recognizer.smoother(), explained)
+        analysis = _Analysis(recognizer, smoother, explained)
         if table is not None:
             analysis.table = stack.enter_context(FaceTable(table, recognizer.label_names))
         if annotated is not None:
@@ -271,6 +273,12 @@ def run(
 def _point(point: TimelinePoint, digits: int) -> dict[str, Any]:
     probs = point.probs and {name: round(p, digits) for name, p in point.probs.items()}
     return {"time": round(point.time, 3), "probs": probs}
+
+
+def _smoother(recognizer: EmotionRecognizer, asked: Smoother | str | None) -> Smoother:
+    if asked is None or isinstance(asked, str):
+        return recognizer.smoother(asked)
+    return asked
 
 
 def _quick(detector: FaceDetector) -> FaceDetector:

@@ -7,7 +7,12 @@ import { openCamera, refusal } from "../../fer_cbam/serve/assets/camera.mjs";
 import { ranked } from "../../fer_cbam/serve/assets/panel.mjs";
 import { placeOf } from "../../fer_cbam/serve/assets/photo.mjs";
 import { asker } from "../../fer_cbam/serve/assets/session.mjs";
-import { momentAt, seenLongest, titleOf } from "../../fer_cbam/serve/assets/video.mjs";
+import {
+  episodeInWords,
+  momentAt,
+  seenLongest,
+  titleOf,
+} from "../../fer_cbam/serve/assets/video.mjs";
 
 test("a button lies over its face, as far as that lies within the photo", () => {
   const inside = { left: "10.00%", top: "10.00%", width: "12.00%", height: "24.00%" };
@@ -48,6 +53,12 @@ test("a face of a clip is told in words", () => {
   const shares = { anger: 0.2, happiness: 0.8 };
   const track = { track: 3, dominant: "happiness", shares, first: 0, last: 65.2 };
   assert.equal(titleOf(track), "Face 3: happiness 80 % of the time (0:00 to 1:05)");
+});
+
+test("an expression of a clip is told with its times", () => {
+  const times = { onset: 0.76, apex: 1.5, offset: 2.233 };
+  const told = episodeInWords({ label: "happiness", ...times, intensity: 0.981 });
+  assert.equal(told, "happiness 0.8 to 2.2 s, most at 1.5 s (98 %)");
 });
 
 test("a camera that is refused is explained", async () => {

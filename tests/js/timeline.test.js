@@ -6,6 +6,7 @@ import {
   HEIGHT,
   WIDTH,
   areas,
+  drawExpressions,
   drawTimeline,
   stretches,
 } from "../../fer_cbam/serve/assets/timeline.mjs";
@@ -48,4 +49,11 @@ test("each area has the colour of its label", () => {
   drawTimeline(timeline, points, COLORS, across);
   const fills = timeline.all("polygon").map((polygon) => polygon.attributes.fill);
   assert.deepEqual(fills, ["red", "yellow", "red", "yellow"]);
+});
+
+test("expressions are marked from onset to offset, and at their apex", () => {
+  const timeline = element("svg");
+  drawExpressions(timeline, [{ onset: 1, apex: 2, offset: 4 }], across);
+  const [mark] = timeline.children;
+  assert.equal(mark.attributes.d, "M100.0,2H400.0M200.0,0V60");
 });

@@ -107,3 +107,14 @@ def test_attention_is_shown_unasked_by_a_flag_of_the_weights(untrained_weights, 
     assert page.weights_shown(EmotionRecognizer.from_pretrained(folder))["attention"] is False
     (folder / "config.json").write_text(json.dumps(config | {"gate_neutral": 1.0}))
     assert page.weights_shown(EmotionRecognizer.from_pretrained(folder))["attention"] is True
+
+
+def test_ways_to_answer_over_time_the_default_first(untrained_weights):
+    every = page.over_time(("network", "filter", "average", "none"))
+    assert every == [["network", "Recurrent network"], ["filter", "Filter"],
+                     ["none", "Each frame alone"]]  # fmt: skip
+    assert page.over_time(("average", "none")) == [
+        ["average", "Average"], ["none", "Each frame alone"],
+    ]  # fmt: skip
+    shown = page.weights_shown(EmotionRecognizer.from_pretrained(untrained_weights["ferplus"]))
+    assert [name for name, _ in shown["smoothing"]] == ["average", "none"]  # no prior, no network

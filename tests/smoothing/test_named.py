@@ -14,8 +14,9 @@ from fer_cbam import hub, pretrained
 from fer_cbam.decide import Decision
 from fer_cbam.errors import WeightsError
 from fer_cbam.labels import LABEL_SETS
+from fer_cbam.smoothing import SMOOTHERS
 from fer_cbam.smoothing.average import HALF_LIFE
-from fer_cbam.smoothing.named import SMOOTHERS, open_smoother
+from fer_cbam.smoothing.named import open_smoother, smoothers_of
 
 LABELS = LABEL_SETS["ferplus"]
 PRIOR = {label: (i + 1) / 36 for i, label in enumerate(LABELS)}
@@ -63,3 +64,9 @@ def test_what_weights_do_not_have(weights):
         open_smoother({}, weights, DECISION, name="network")
     with pytest.raises(WeightsError, match="does not say how often each label was met"):
         open_smoother({}, weights, DECISION, name="filter")
+
+
+def test_names_of_what_weights_have(weights):
+    assert smoothers_of({"prior": PRIOR}, weights, DECISION) == SMOOTHERS
+    assert smoothers_of({"prior": PRIOR}, weights, DECISION, "uniform") == SMOOTHERS[1:]
+    assert smoothers_of({}, weights.parent / pretrained.CONFIG_FILE, DECISION) == SMOOTHERS[2:]

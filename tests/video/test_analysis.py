@@ -52,8 +52,8 @@ class Recognizer:
         self.happiness, self.batches = happiness, []
         self.detector: object = None
 
-    def smoother(self) -> Average:
-        return Average(LABELS)
+    def smoother(self, name: str | None = None) -> Average:
+        return Average(LABELS, 0.0) if name == "none" else Average(LABELS)
 
     def align(self, image: np.ndarray, faces):
         number = round(float(image.mean()) / LEVEL)
@@ -549,5 +549,6 @@ def test_analyse_video_is_all_steps_at_once(clip, tmp_path, monkeypatch):
     recognizer.detector = Detector(one_face)
     monkeypatch.setattr(EmotionRecognizer, "from_pretrained", lambda: recognizer)
     assert analyse_video(clip, smoother=Average(LABELS, 0)) == told(clip, one_face)
+    assert analyse_video(clip, smoother="none") == told(clip, one_face)
     with pytest.raises(TypeError, match="evry"):
         analyse_video(clip, recognizer, evry=2)

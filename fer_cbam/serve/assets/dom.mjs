@@ -42,6 +42,11 @@ export function fillBar(bar, prob, text) {
   bar.querySelector(".fer-percent").textContent = text;
 }
 
+// choices: [value, title] of each, the default first.
+export function fillSelect(select, choices) {
+  select.replaceChildren(...choices.map(([value, title]) => new Option(title, value)));
+}
+
 export function download(blob, name) {
   const link = make("a");
   link.href = URL.createObjectURL(blob);

@@ -48,6 +48,15 @@ export function drawTimeline(timeline, points, colors, across, gap) {
   );
 }
 
+// The expressions of a clip's face over its areas: a line from onset to offset, and one at the apex.
+export function drawExpressions(timeline, episodes, across) {
+  const marks = episodes.map(({ onset, apex, offset }) => {
+    const [from, most, to] = [onset, apex, offset].map((time) => across(time).toFixed(1));
+    return svg("path", { class: "fer-expression", d: `M${from},2H${to}M${most},0V${HEIGHT}` });
+  });
+  timeline.append(...marks);
+}
+
 export function makeTimeline(className, title) {
   const viewBox = `0 0 ${WIDTH} ${HEIGHT}`;
   const shape = { class: className, viewBox, preserveAspectRatio: "none" };

@@ -1,11 +1,11 @@
 // The video tab: a clip goes to reader.clip, which says how far it is. What is shown and downloaded
 // of the answer lies in this page.
 
-import { download, make, say, takeFiles } from "./dom.mjs";
+import { download, fillSelect, make, say, takeFiles } from "./dom.mjs";
 import { drawFaces, heatImage } from "./faces.mjs";
 import { asker, onWeights } from "./session.mjs";
 import { clock, percent, tooLarge } from "./text.mjs";
-import { WIDTH, drawTimeline, makeTimeline } from "./timeline.mjs";
+import { WIDTH, drawExpressions, drawTimeline, makeTimeline } from "./timeline.mjs";
 
 const LARGEST = 200e6; // bytes
 const MOMENT = 0.5; // seconds from a place in the clip to the point that is told there
@@ -34,12 +34,19 @@ export function momentAt(tracks, time) {
   });
 }
 
-export function start({ element, reader }) {
+// An expression in words: from when to when, and when it was strongest.
+export function episodeInWords({ label, onset, apex, offset, intensity }) {
+  const [from, most, to] = [onset, apex, offset].map((time) => time.toFixed(1));
+  return `${label} ${from} to ${to} s, most at ${most} s (${percent(intensity)})`;
+}
+
+export function start({ element, props, reader }) {
   const find = (selector) => element.querySelector(selector);
   const root = find(".fer-video");
   const player = find(".fer-annotated");
   const overlay = find(".fer-overlay");
   const stale = find(".fer-stale");
+  const overTime = find('[data-pick="smoothing"]');
   let current = null; // the clip that is being read; another object for each
   let last = null; // the file of the clip that is shown; null: the example
   let files = {}; // what can be downloaded
@@ -88,7 +95,7 @@ export function start({ element, reader }) {
   function answerTo(file, clip) {
     const wanted = () => current === clip;
     const explained = find('[data-do="explained"]').checked;
-    return reader.clip({ ...asker(), explained }, file, {
+    return reader.clip({ ...asker(), explained, smoothing: overTime.value }, file, {
       wanted,
       reading: () => wanted() && setState("reading"),
       progress(fraction, done) {
@@ -153,8 +160,10 @@ export function start({ element, reader }) {
       const row = make("div", "fer-clip-row");
       const timeline = makeTimeline("fer-clip-timeline", titleOf(track));
       drawTimeline(timeline, track.timeline, colors, across);
+      drawExpressions(timeline, track.expressions, across);
       row.append(make("h2", "", titleOf(track)), timeline);
       yield row;
+      yield expressions(track);
     }
     yield makePlace();
     const axis = make("p", "fer-axis");
@@ -162,6 +171,19 @@ export function start({ element, reader }) {
     yield axis;
     const more = numbers.tracks.length - tracks.length;
     if (more) yield make("p", "fer-subdued", `${more} more in the CSV.`);
+  }
+
+  // The expressions of a face, each a button that goes to where it is strongest.
+  function expressions({ expressions: found }) {
+    const list = make("ul", "fer-expressions");
+    for (const episode of found) {
+      const [item, button] = [make("li"), make("button", "fer-secondary", episodeInWords(episode))];
+      button.type = "button";
+      button.addEventListener("click", () => (player.currentTime = episode.apex));
+      item.append(button);
+      list.append(item);
+    }
+    return list;
   }
 
   // Where the clip is, as a slider that the keyboard moves too.
@@ -208,7 +230,12 @@ export function start({ element, reader }) {
   find('[data-do="explained"]').addEventListener("change", ({ target }) =>
     markStale(`This clip was read ${target.checked ? "without" : "with"} the evidence.`),
   );
-  onWeights(() => markStale(OTHER_WEIGHTS));
+  overTime.addEventListener("change", () => markStale("This clip was put together another way."));
+  fillSelect(overTime, props.smoothing);
+  onWeights((answer) => {
+    fillSelect(overTime, answer.smoothing);
+    markStale(OTHER_WEIGHTS);
+  });
   player.addEventListener("timeupdate", showMoment);
   player.addEventListener("timeupdate", drawOver);
   player.requestVideoFrameCallback?.(drawEachFrame);

@@ -3,7 +3,7 @@
 // The explanation is laid over the picture, or over a copy of it beside it.
 
 import { closeCamera, drawCamera, openCamera, refusal } from "./camera.mjs";
-import { pause, say } from "./dom.mjs";
+import { fillSelect, pause, say } from "./dom.mjs";
 import { drawFaces, paintHeat } from "./faces.mjs";
 import { Pace } from "./pace.mjs";
 import { People } from "./people.mjs";
@@ -23,6 +23,7 @@ export function start({ element, props, reader }) {
   const explained = find(".fer-explained");
   const overlay = find(".fer-overlay");
   const cameras = find('[data-pick="camera"]');
+  const overTime = find('[data-pick="smoothing"]');
   const why = find('[data-do="why"]');
   const beside = find('[data-do="beside"]');
   let colors = props.colors;
@@ -139,7 +140,9 @@ export function start({ element, props, reader }) {
     const taken = performance.now();
     drawCamera(video, stream, frame, LONGEST);
     const asked = { ...asker(), map: pickedMap(), label: label ?? "top" };
-    const answer = await reader.frame({ ...asked, time: taken / 1000, memory, last }, frame);
+    const smoothing = overTime.value; // with another one a face starts anew
+    const question = { ...asked, smoothing, time: taken / 1000, memory, last };
+    const answer = await reader.frame(question, frame);
     if (answer.stale) return;
     const faces = answer.faces ?? [];
     if (stream !== source || asked.weights !== asker().weights || !pace.replaces(taken)) return;
@@ -219,9 +222,11 @@ export function start({ element, props, reader }) {
   cameras.addEventListener("change", open);
   onWeights((answer) => {
     colors = answer.colors;
+    fillSelect(overTime, answer.smoothing);
     placeMaps(answer.attention);
     forget(); // other labels
   });
+  fillSelect(overTime, props.smoothing);
   placeMaps(props.attention);
   pick(null);
 }

@@ -84,6 +84,10 @@ def test_intervals_are_over_clips_and_gains_over_pairs():
     sums = {name: clip_sums(readings, said(*labels), 2)
             for name, labels in (("base", worse), ("mine", better))}  # fmt: skip
     report = intervals(sums, "base")
+    apart = intervals(sums, "base", np.arange(len(sums["base"].frames)) * 10)
+    assert apart["mine"]["accuracy"] == report["mine"]["accuracy"]  # numbers are names
+    together = intervals(sums, "base", np.zeros(len(sums["base"].frames), int))
+    assert len({round(number, 9) for number in together["base"]["accuracy"].values()}) == 1
     entry = report["base"]["accuracy"]
     p = entry["value"]
     # As many independent clips: about 1.96 standard errors to either side.

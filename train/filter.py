@@ -1,6 +1,6 @@
-"""Choose the numbers of the hidden-Markov filter on clips from PublicTest faces.
+"""Choose the numbers of the hidden-Markov filter on the clips that recurrent networks learn from.
 
-    python -m eval.clips.choose --data fer2013.csv.zip --votes fer2013new.csv
+    python -m train.filter --data fer2013.csv.zip --votes fer2013new.csv
 
 Of a grid, those with the best frame accuracy among the ones that find a change no later than the
 average does; then the temperature that gives their answers the smallest log loss, unless it costs
@@ -18,10 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from eval.clips.methods import answers, smoothed
-from eval.clips.readings import Readings
-from eval.clips.run import CACHE
+from eval.clips.readings import CACHE, Readings
 from eval.clips.scores import clip_sums, measure
-from eval.clips.sets import test_clips
 from fer_cbam import data
 from fer_cbam.backends.open import open_backend
 from fer_cbam.decide import Decision
@@ -30,8 +28,9 @@ from fer_cbam.hub import DEFAULT_WEIGHTS
 from fer_cbam.prior import own_prior
 from fer_cbam.smoothing.average import Average
 from fer_cbam.smoothing.filter import Filter
+from train.clips import training_clips
 
-RATES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+RATES = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
 ANEW = (0.0, 0.03, 0.05, 0.1, 0.2, 0.4)
 TEMPERATURES = np.linspace(0.6, 3.0, 25)
 
@@ -80,19 +79,20 @@ def choose(readings: Readings, decision: Decision, prior: np.ndarray) -> tuple[F
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m eval.clips.choose", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m train.filter", description=(__doc__ or "").partition("\n")[0]
     )
     add = parser.add_argument
     add("--data", type=Path, required=True, help="fer2013.csv, or its zip")
     add("--votes", type=Path, required=True, help="fer2013new.csv")
     add("--weights", default=DEFAULT_WEIGHTS, help="that read the frames")
-    add("--count", type=int, help="clips")
+    add("--count", type=int, default=1000, help="clips")
+    add("--cache", type=Path, default=CACHE, help="folder for clips that were read")
     args = parser.parse_args(argv)
     try:
         backend = open_backend(args.weights, "onnx")
         decision = Decision.of(backend.config, backend.label_names)
         faces = data.load(args.data, votes=args.votes)
-        readings = test_clips(backend, faces, "public", CACHE, args.count)
+        readings = training_clips(backend, faces, args.count, args.cache)
         own = own_prior(backend.config, backend.label_names)
     except FerError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
