@@ -515,6 +515,22 @@ def test_one_person_in_a_real_clip(data_dir, tmp_path):
     assert (boxes[:, 2:] > boxes[:, :2]).all()
 
 
+@pytest.mark.data
+def test_expressions_of_a_real_clip_in_their_order(data_dir):
+    """Frames 0 to 15 are neutral, from 23 to 66 she smiles, then she is neutral again: for the last
+    0.13 s, which no answer that waits for a second look can tell. Nobody is in the other clip."""
+    pytest.importorskip("onnxruntime")
+    recognizer = EmotionRecognizer.from_pretrained(backend="onnx")
+    folder = data_dir / "faces" / "videos"
+    (track,) = analyse_video(folder / "single_face.mp4", recognizer, smoother="filter").tracks
+    before, smile = track.episodes[:2]
+    assert (before.label, smile.label) == ("neutral", "happiness")
+    assert before.onset == 0 and before.offset == pytest.approx(smile.onset, abs=0.05)
+    assert smile.onset == pytest.approx((16 + 23) / 2 / 30, abs=0.3) and smile.intensity > 0.9
+    assert smile.offset == pytest.approx(67 / 30, abs=0.3)
+    assert not analyse_video(folder / "no_face.mp4", recognizer).tracks
+
+
 def test_views_of_a_result(clip):
     result = told(clip, one_face)
     (track,) = result.tracks
