@@ -40,6 +40,8 @@ with proxies_aside():  # gradio makes a client when it is imported, and asks nob
     from fer_cbam.device.mount import DevicePage, offered
     from fer_cbam.serve.modules import PageModules, healthy, model_card
 
+# Python's own 5 ms keep an answer that is done waiting for whoever computes the next one.
+SWITCH_SECONDS = 0.0005
 ENDPOINT_RUNS = 4  # of each endpoint at once
 MAX_UPLOAD = "200mb"
 # Where the page's modules and the model cards are served, under the page's own address.
@@ -258,6 +260,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.reconfigure(line_buffering=True)  # a log shows the address as soon as it is said
     # One thread for each frame: two gain nothing and get in each other's way.
     cv2.setNumThreads(1)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         address.check_free(args.host, args.port)
         print(f"Loading weights {args.weights} ...")

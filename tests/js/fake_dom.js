@@ -15,7 +15,7 @@ class Node {
   }
 
   set textContent(text) {
-    this.children = [text];
+    this.children = text === undefined ? [] : [text];
   }
 
   get textContent() {
@@ -24,6 +24,10 @@ class Node {
 
   setAttribute(name, value) {
     this.attributes[name] = String(value);
+  }
+
+  getAttribute(name) {
+    return this.attributes[name] ?? null;
   }
 
   append(...children) {

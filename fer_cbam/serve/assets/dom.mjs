@@ -16,10 +16,15 @@ export function svg(tag, attributes = {}, text) {
   return made;
 }
 
+// A text, where it is another one: whatever is written is laid out anew.
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 // The line under a part that says what happens, or what is wrong.
 export function say(part, text, isError = false) {
   const message = part.querySelector(".fer-message");
-  if (message.textContent !== text) message.textContent = text;
+  write(message, text);
   message.classList.toggle("fer-error", isError);
 }
 
@@ -39,7 +44,7 @@ export function makeBar(label, color) {
 
 export function fillBar(bar, prob, text) {
   bar.querySelector(".fer-fill").style.width = `${(100 * prob).toFixed(1)}%`;
-  bar.querySelector(".fer-percent").textContent = text;
+  write(bar.querySelector(".fer-percent"), text);
 }
 
 // choices: [value, title] of each, the default first.

@@ -39,14 +39,17 @@ function textWidth(text, size) {
   return pen.measureText(text).width;
 }
 
+// Width and height on the screen; 0 where it is not seen.
+export const shownSize = (overlay) => [overlay.clientWidth, overlay.clientHeight];
+
 // Boxes and captions in an SVG over the picture. faces: box, caption, uncertain, no_face, color,
 // ground, ink, and a number where there are several. size: [width, height] of the picture that the
-// boxes are counted in.
-export function drawFaces(overlay, faces, size) {
-  overlay.setAttribute("viewBox", `0 0 ${size[0]} ${size[1]}`);
+// boxes are counted in. shown: of the overlay on the screen.
+export function drawFaces(overlay, faces, size, shown = shownSize(overlay)) {
+  const viewBox = `0 0 ${size[0]} ${size[1]}`;
+  if (overlay.getAttribute("viewBox") !== viewBox) overlay.setAttribute("viewBox", viewBox);
   // The picture is as large as the overlay, or a clip's within it, in one direction.
-  const [wide, high] = [overlay.clientWidth || size[0], overlay.clientHeight || size[1]];
-  const scale = Math.min(wide / size[0], high / size[1]);
+  const scale = Math.min((shown[0] || size[0]) / size[0], (shown[1] || size[1]) / size[1]);
   const others = [];
   const captions = faces.map((face) => {
     const text = face.number ? `${face.number}: ${face.caption}` : face.caption;

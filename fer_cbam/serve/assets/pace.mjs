@@ -3,23 +3,21 @@
 const WINDOW = 2000; // over which the frame rate is counted
 const QUICK = 120; // latency up to which two frames are on their way at once
 
-// Frames are dropped, never queued: the next one goes when the answer is on the screen; where
-// answers come quickly, when half of the usual time has passed, so that page and server work side
-// by side.
+// Frames are dropped, never queued: the next one goes when the answer is on the screen. Where
+// answers come quickly two are on their way, so that page and server work side by side.
 export class Pace {
   #shown = []; // [time, latency] of the frames within WINDOW
   #asking = 0; // frames on their way
   #latency = 0; // of late
-  #next = 0; // when the next frame may be sent
+  #next = 0; // when the next frame may be sent, after a failure
   #newest = 0; // when the frame on the screen was taken
 
   mayAsk(now) {
     return this.#asking < (this.#latency < QUICK ? 2 : 1) && now >= this.#next;
   }
 
-  asked(now) {
+  asked() {
     this.#asking += 1;
-    this.#next = now + this.#latency / 2;
   }
 
   // An answer has come, or none will.

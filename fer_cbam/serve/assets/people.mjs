@@ -1,12 +1,13 @@
 // Live cards: one for each person in view, with the same card and number for as long as the person
 // stays. One card is open, with bars and timeline; of the others the verdict is shown.
 
-import { fillBar, make, makeBar } from "./dom.mjs";
+import { fillBar, make, makeBar, write } from "./dom.mjs";
 import { percent } from "./text.mjs";
 import { WIDTH, drawTimeline, makeTimeline } from "./timeline.mjs";
 
 const HISTORY = 30; // seconds of the timeline
 const TICK = 0.1; // seconds between two points of the timeline
+const REDRAWN = 0.2; // seconds between two drawings of it
 const GAP = 1; // seconds without a face after which its timeline is interrupted,
 const MISSED_FRAMES = 2.5; // or so many frames, where they come seldom
 const STAYS = 4; // seconds that a card stays after its face was last seen
@@ -38,7 +39,7 @@ export class People {
       if (gone > Math.max(STAYS, gap)) {
         person.card?.remove();
         this.#people.delete(track);
-      } else if (person.card && now - person.drawn >= TICK) {
+      } else if (person.card && now - person.drawn >= REDRAWN) {
         person.drawn = now;
         const across = (time) => WIDTH * (1 - (now - time) / HISTORY);
         drawTimeline(person.timeline, person.history, this.colors, across, gap);
@@ -78,7 +79,7 @@ export class People {
     }
     for (const { track, card, who, pick, body, noFace } of shown) {
       const number = this.numberOf(track);
-      who.textContent = number ? String(number) : "";
+      write(who, number ? String(number) : "");
       card.classList.toggle("fer-alone", !number && this.#present.has(track));
       body.hidden = track !== this.#open || noFace;
       pick.setAttribute("aria-expanded", track === this.#open);
@@ -135,8 +136,8 @@ export function remember(history, moment) {
 function fillCard(person, face, explained) {
   const { card, verdict, note, bars } = person;
   person.noFace = face.no_face;
-  verdict.textContent = face.caption;
-  note.textContent = face.note;
+  write(verdict, face.caption);
+  write(note, face.note);
   card.style.borderInlineStartColor = face.color;
   for (const [label, bar] of bars) {
     fillBar(bar, face.probs[label], percent(face.probs[label]));

@@ -3,14 +3,16 @@
 // The explanation is laid over the picture, or over a copy of it beside it.
 
 import { closeCamera, drawCamera, openCamera, refusal } from "./camera.mjs";
-import { fillSelect, pause, say } from "./dom.mjs";
-import { drawFaces, paintHeat } from "./faces.mjs";
+import { fillSelect, pause, say, write } from "./dom.mjs";
+import { drawFaces, paintHeat, shownSize } from "./faces.mjs";
 import { Pace } from "./pace.mjs";
 import { People } from "./people.mjs";
 import { asker, onWeights } from "./session.mjs";
 import { Steady, inWords as told } from "./steady.mjs";
 
 const LONGEST = 640; // pixels of a frame's longer side
+const LOOK = 200; // ms between two looks whether the tab is still seen
+const FRAME = 33; // ms of a frame, where the browser does not say when there is one
 
 const speed = (rate) =>
   rate ? `${rate.fps.toFixed(0)} fps · ${rate.latency.toFixed(0)} ms` : "";
@@ -64,7 +66,7 @@ export function start({ element, props, reader }) {
     const source = stream;
     await listCameras();
     watchFrames(source);
-    run(source);
+    watchTab(source);
   }
 
   function stop() {
@@ -97,34 +99,41 @@ export function start({ element, props, reader }) {
     cameras.parentElement.hidden = inputs.length < 2;
   }
 
+  // A frame is sent when the camera has shown a new one and an answer has come, whichever is later.
   function watchFrames(source) {
-    if (!video.requestVideoFrameCallback) return;
+    const whenShown = (heard) => video.requestVideoFrameCallback?.(heard) ?? setTimeout(heard, FRAME);
     const note = () => {
+      if (stream !== source) return;
       fresh = true;
-      if (stream === source) video.requestVideoFrameCallback(note);
+      send(source);
+      whenShown(note);
     };
-    video.requestVideoFrameCallback(note);
+    pace = new Pace();
+    whenShown(note);
   }
 
-  async function run(source) {
-    pace = new Pace();
+  async function watchTab(source) {
     while (stream === source) {
       if (element.offsetParent === null) return stop(); // the visitor went to another tab
-      const stale = video.requestVideoFrameCallback && !fresh;
-      if (document.hidden || stale || !pace.mayAsk(performance.now())) {
-        await pause(document.hidden ? 200 : 3);
-        continue;
-      }
-      fresh = false;
-      pace.asked(performance.now());
-      step(source)
-        .catch(() => {
-          if (stream !== source) return;
-          say(element, reader.unanswered(), true);
-          pace.wait(performance.now(), 1000);
-        })
-        .finally(() => pace.ended());
+      await pause(LOOK);
     }
+  }
+
+  function send(source) {
+    if (!fresh || document.hidden || !pace.mayAsk(performance.now())) return;
+    fresh = false;
+    const asked = pace; // a camera that is started again has another
+    asked.asked();
+    step(source)
+      .catch(() => {
+        if (stream !== source) return;
+        say(element, reader.unanswered(), true);
+        asked.wait(performance.now(), 1000);
+      })
+      .finally(() => {
+        asked.ended();
+        if (stream === source) send(source);
+      });
   }
 
   async function step(source) {
@@ -149,9 +158,10 @@ export function start({ element, props, reader }) {
     say(element, answer.failed ? answer.message : "", answer.failed);
     if (answer.failed) return pace.wait(performance.now(), 500);
     [memory, last] = [answer.memory, taken / 1000];
+    const size = shownSize(overlay); // before anything is written: the browser would lay out twice
     people.show(faces, taken / 1000, asked.label === "top" ? null : asked.label);
     const numbered = faces.map((face) => ({ ...face, number: people.numberOf(face.track) }));
-    draw(frame, numbered);
+    draw(frame, numbered, size);
     pace.shown(taken, performance.now());
     tell(numbered, answer.message, taken / 1000);
     root.dataset.frames = Number(root.dataset.frames) + 1;
@@ -159,19 +169,19 @@ export function start({ element, props, reader }) {
 
   // In writing at once, to a screen reader once it stays.
   function tell(faces, hint, now) {
-    find(".fer-rate").textContent = speed(pace.rate());
-    find(".fer-hint").textContent = hint;
+    write(find(".fer-rate"), speed(pace.rate()));
+    write(find(".fer-hint"), hint);
     const news = steady.next(`${told(faces)} ${hint}`.trim(), now);
     if (news !== null) find(".fer-heard").textContent = news;
   }
 
-  function draw(frame, faces) {
+  function draw(frame, faces, size) {
     for (const canvas of beside.checked ? [plain, explained] : [plain]) {
       if (canvas.width !== frame.width) canvas.width = frame.width;
       if (canvas.height !== frame.height) canvas.height = frame.height;
       canvas.getContext("2d").drawImage(frame, 0, 0);
     }
-    drawFaces(overlay, faces, [frame.width, frame.height]);
+    drawFaces(overlay, faces, [frame.width, frame.height], size);
     const opacity = find('[data-do="opacity"]').value / 100;
     const heated = beside.checked ? explained : plain;
     for (const { layer, transform } of faces) {
