@@ -27,12 +27,12 @@ from fer_cbam.types import Recognition, Saliency
 from fer_cbam.words.verdicts import verdict_note
 
 FACE_SIDE = 288  # pixels of a close-up
-#: Kind of a map -> what stands below it.
+#: Kind of a map -> what stands below it; no line ends within a name.
 MAPS = {
-    "gradcam": "Grad-CAM",
+    "gradcam": "Grad\u2011CAM",
     "spatial_attention": "Attention",
     "occlusion": "Occlusion",
-    "occlusion_gradcam": "Occlusion and Grad-CAM",
+    "occlusion_gradcam": "Occlusion and Grad\u2011CAM",
     "layercam": "LayerCAM",
     "hirescam": "HiResCAM",
     "integrated_gradients": "Integrated Gradients",

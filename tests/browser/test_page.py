@@ -278,6 +278,18 @@ def test_example_photo_is_answered_with_a_face_bars_and_maps(browser, open_page,
     assert uploads_under(temporary) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [("Three faces", "3 faces"), ("On its side", "One face")]
+)
+def test_examples_of_the_gallery(browser, open_page, name, said):
+    page = open_page(browser)
+    open_tab(page, "Photo")
+    page.get_by_role("button", name=name).click()
+    page.wait_for_selector('.fer-photo[data-state="done"]')
+    assert page.inner_text(".fer-photo .fer-message").startswith(f"{said} found.")
+    assert not page.locator(".fer-gallery").is_visible()
+
+
 def test_overlay_slider_and_downloads(browser, open_page, tmp_path):
     page = open_page(browser)
     open_tab(page, "Photo")

@@ -221,7 +221,7 @@ def test_a_photo_is_answered_with_a_face_and_a_map_for_every_label(recognizer):
     (face,) = answer["faces"]
     (found,) = recognizer(PHOTO)
     assert list(answer["colors"]) == list(recognizer.label_names)
-    assert face["map"] == "Occlusion and Grad-CAM"
+    assert face["map"] == "Occlusion and Grad\u2011CAM"
     for name, method in (("layers", None), ("gradcams", "gradcam")):
         assert list(face[name]) == list(recognizer.label_names)
         for label, url in face[name].items():

@@ -9,7 +9,7 @@ const ATTENTION_SAYS_LITTLE =
   "The network's attention is nearly the same for every face, whatever it expresses, so it says " +
   "little about this one.";
 
-const GRADCAM = "Grad-CAM";
+const GRADCAM = "Grad\u2011CAM"; // no line ends within
 
 // face: caption, note, no_face, label, probs, sentences, cautions, close_up, transform, map (name
 // of what `layers` show), layers and gradcams (one for each label), attention (null where the

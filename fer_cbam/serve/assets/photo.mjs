@@ -6,6 +6,7 @@ import { closeCamera, drawCamera, openCamera, refusal } from "./camera.mjs";
 import { download, jsonBlob, make, pause, say, takeFiles } from "./dom.mjs";
 import { drawFaces, heatImage } from "./faces.mjs";
 import { drawFigure } from "./figure.mjs";
+import { fillGallery } from "./gallery.mjs";
 import { makePanel } from "./panel.mjs";
 import { asker, onWeights } from "./session.mjs";
 import { tooLarge } from "./text.mjs";
@@ -145,6 +146,8 @@ export function start({ element, reader }) {
   takeFiles(find("#fer-file"), root, read);
   const example = () => ask(() => reader.examplePhoto(asker()), reader.example);
   find('[data-do="example"]').addEventListener("click", example);
+  const tried = (made) => (made ? read(made) : example());
+  fillGallery(find(".fer-gallery"), reader.example, tried).catch(() => {}); // the button is there
   find('[data-do="camera"]').addEventListener("click", openShutter);
   find('[data-do="take"]').addEventListener("click", takePhoto);
   find('[data-do="close"]').addEventListener("click", closeShutter);
