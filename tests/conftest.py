@@ -51,7 +51,7 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def untrained_weights(tmp_path_factory) -> dict[str, Path]:
     """Label set -> folder of weights that were not trained, for tests of what lies around them."""
-    import timm
+    timm = pytest.importorskip("timm", reason="timm is not installed: it makes the weights")
     import torch
 
     from fer_cbam import hub
