@@ -17,6 +17,8 @@ import torch
 from fer_cbam import EmotionRecognizer, cli, data, hub, pretrained
 from fer_cbam.data.protocols import protocol_splits
 from fer_cbam.hub.cards import card_text
+from tests.browser.conftest import running_server
+from tests.hub.server import HubServer
 from tests.made_up_faces import CLASSES, PHOTO, write_faces
 from train import own
 from train.__main__ import main
@@ -42,16 +44,17 @@ def said(work) -> str:
     page = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^(fer-cbam train .*)$", page, re.MULTILINE)
     words = [*command.split()[1:], "--from", TINY, "--epochs", EPOCHS]
+    return command_of(words, work)
+
+
+def command_of(words: list[str], work: Path, **variables: str) -> str:
+    """What ``fer-cbam WORDS`` prints, in the folder where the pictures lie."""
     done = subprocess.run(
         [sys.executable, "-m", "fer_cbam", *words], cwd=work, capture_output=True, text=True,
-        env=environment(),
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | variables,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture
@@ -106,6 +109,46 @@ def test_they_open_in_the_recogniser_with_and_without_torch(weights):
     ]
     assert tuple(answers[0].probs) == LABELS
     assert answers[1].probs == pytest.approx(dict(answers[0].probs), abs=1e-4)
+
+
+def test_they_open_in_the_running_app_and_in_predict(said, weights, work, tmp_path):
+    """The second and the third command; the second as the last line of the first says it."""
+    client = pytest.importorskip("gradio_client", reason="no gradio_client: nobody asks the app")
+    named = re.search(r"fer-cbam (app --weights (.+))$", said)
+    arguments = ["-m", "fer_cbam", *named[1].replace(named[2], str(work / named[2])).split(" ")]
+    (tmp_path / "app").mkdir()
+    with running_server(arguments, tmp_path / "app") as (address, _):
+        asked = client.Client(address, verbose=False)
+        numbers = asked.predict(client.handle_file(str(PHOTO)), "", api_name="/photo")
+    (told,) = numbers["faces"]
+    assert tuple(told["probs"]) == LABELS
+    shown = command_of(["predict", str(PHOTO), "--weights", named[2], "--json"], work)
+    (face,) = json.loads(shown)["faces"]
+    assert face["label"] == told["label"] in LABELS
+    assert face["probs"] == pytest.approx(told["probs"], abs=1e-3)
+
+
+def test_they_are_pushed_to_a_hub_and_open_from_there(weights, work, tmp_path):
+    """The command of the tutorial, to the hub of `tests.hub.server`."""
+    hub_server = HubServer()
+    variables = {"HF_ENDPOINT": hub_server.url, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0",
+                 "HF_TOKEN": hub_server.token, "HF_HUB_DISABLE_XET": "1"}  # fmt: skip
+    page = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
+    (words,) = re.findall(r"^fer-cbam (push .*)$", page, re.MULTILINE)
+    try:
+        command_of(words.split(), work, **variables)
+        (name, repo), *more = hub_server.repos.items()
+        held = repo.commits[repo.branches["main"]]
+        fetched, own_folder = (
+            command_of(["predict", str(PHOTO), "--weights", where, "--json"], work, **variables)
+            for where in (f"hf-hub:{name}", str(weights))
+        )
+    finally:
+        hub_server.close()
+    assert not more and name == "user/name" and repo.private
+    assert held["model.safetensors"] == (weights / "model.safetensors").read_bytes()
+    assert "bored, engaged, in pain" in held["README.md"].decode()
+    assert fetched == own_folder
 
 
 def test_eval_measures_what_was_held_out_and_nothing_else(weights, work, tmp_path, capsys):
