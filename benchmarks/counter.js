@@ -7,21 +7,22 @@
   const pen = strip.getContext("2d", { willReadFrequently: true });
   pen.imageSmoothingEnabled = false;
 
-  // The middle of each cell: a white one, the bits, a black one. null where it cannot be read.
+  // The middle of each cell, in one drawing, so that looking costs little: a white one, the bits, a
+  // black one; of a mirrored picture from right to left. null where it cannot be read.
   function read(source, width, height, mirrored) {
     if (!width || !height) return null;
     const [x, y] = [width / 640, height / 480];
-    for (let cell = 0; cell < CELLS + 2; cell++) {
-      const left = mirrored ? 640 - SIDE * (cell + 1) : SIDE * cell;
-      pen.drawImage(source, (left + 8) * x, (ROW + 8) * y, 8 * x, 8 * y, cell, 0, 1, 1);
-    }
+    const wide = SIDE * (CELLS + 2);
+    const left = mirrored ? 640 - wide : 0;
+    pen.drawImage(source, left * x, (ROW + 8) * y, wide * x, 8 * y, 0, 0, CELLS + 2, 1);
     const { data } = pen.getImageData(0, 0, CELLS + 2, 1);
     const bits = Array.from({ length: CELLS + 2 }, (_, i) => data[4 * i + 1] > 128);
+    if (mirrored) bits.reverse();
     if (!bits[0] || bits[CELLS + 1]) return null;
     return bits.slice(1, -1).reduce((number, bit) => 2 * number + bit, 0);
   }
 
-  const counter = { camera: [], shown: [], explained: [], read };
+  const counter = { camera: [], shown: [], read };
   window.counter = counter;
 
   const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
@@ -45,14 +46,14 @@
     video.play();
   }
 
-  counter.watch = (selector, mirrored, list) => {
+  counter.watch = (selector, mirrored) => {
     let last = null;
     const look = () => {
       const source = document.querySelector(selector);
       const number = source && read(source, source.naturalWidth ?? source.width, source.naturalHeight ?? source.height, mirrored);
       if (number !== null && number !== undefined && number !== last) {
         last = number;
-        counter[list].push([number, performance.now()]);
+        counter.shown.push([number, performance.now()]);
       }
       requestAnimationFrame(look);
     };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterable, Sequence
 from importlib import metadata
@@ -30,3 +31,15 @@ def write(
     command = provenance(module, arguments)
     command["versions"]["onnxruntime"] = metadata.version("onnxruntime")
     write_report(path, study, command, times, processor=processor(), threads=1)
+
+
+def write_in_browser(
+    path: Path, study: str, module: str, arguments: Sequence[str], numbers: Iterable[Record],
+    chromium: str,
+) -> None:  # fmt: skip
+    """Write numbers of a page; browser and server share the processor. chromium: its version."""
+    command = provenance(module, arguments)
+    command["versions"] |= {"chromium": chromium} | {
+        name: metadata.version(name) for name in ("gradio", "onnxruntime")
+    }
+    write_report(path, study, command, numbers, processor=processor(), cores=os.cpu_count())

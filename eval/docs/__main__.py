@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from eval.docs import (
+    app,
     batch,
     clips,
     device,
@@ -30,7 +31,7 @@ from fer_cbam.errors import DataError, FerError
 ROOT = REPORTS.parent
 BLOCKS = {
     **results.BLOCKS, **findings.BLOCKS, **trust.BLOCKS, **explanations.BLOCKS, **fusion.BLOCKS,
-    **clips.BLOCKS, **motion.BLOCKS, **device.BLOCKS, **batch.BLOCKS,
+    **clips.BLOCKS, **motion.BLOCKS, **device.BLOCKS, **app.BLOCKS, **batch.BLOCKS,
 }  # fmt: skip
 BLOCK = re.compile(r"(<!-- numbers:([\w-]+) -->\n)(.*?)(<!-- /numbers -->)", re.DOTALL)
 MARK = re.compile(r"<!-- ?/?numbers\b")

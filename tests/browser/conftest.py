@@ -66,16 +66,18 @@ def running_app(weights: str | Path, temporary: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running_server(arguments: list[str], temporary: Path) -> Iterator[tuple[str, subprocess.Popen]]:
-    """A Python program that takes ``--port``, ended with SIGTERM as a service is."""
+def running_server(
+    arguments: list[str], temporary: Path, tree: Path = ROOT, python: str | Path = sys.executable
+) -> Iterator[tuple[str, subprocess.Popen]]:
+    """A Python program of a tree that takes ``--port``, ended with SIGTERM as a service is."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, *arguments, "--port", str(port)]
+    command = [python, *arguments, "--port", str(port)]
     environment = os.environ | {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
     log_file = temporary.with_suffix(".log")
     with log_file.open("wb") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=tree, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(address, server, log_file)
