@@ -12,6 +12,7 @@ from fer_cbam.backends.base import BACKENDS
 from fer_cbam.smoothing import SMOOTHERS
 
 if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
+    from fer_cbam.physiology.pulse import Pulse
     from fer_cbam.video import ClipResult, Progress
 
 
@@ -30,6 +31,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--smoothing", choices=SMOOTHERS,
         help="how frames are put together; default: the first of these that the weights have",
     )  # fmt: skip
+    video.add_argument("--pulse", action="store_true",
+                       help="the heart rate of each face, from its colour")  # fmt: skip
     video.add_argument("--weights", help="<arch>.<tag>, a folder, or hf-hub:user/name")
     video.add_argument(
         "--backend", choices=BACKENDS, help="what runs the network; default: torch if installed"
@@ -48,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
                                                    backend=args.backend)  # fmt: skip
     steps = video.analyse(args.clip, recognizer, annotated=args.marked, explained=args.explain,
                           table=args.table, every=args.every,
-                          smoother=args.smoothing)  # fmt: skip
+                          smoother=args.smoothing, pulse=args.pulse)  # fmt: skip
     result = video.run(steps, progress if sys.stderr.isatty() else None)
     if sys.stderr.isatty():
         print(end="\r\033[K", file=sys.stderr)
@@ -77,4 +80,12 @@ def as_text(clip: Path, result: ClipResult) -> str:
     for face in result.tracks:
         shares = ", ".join(f"{said} {share:.0%}" for said, share in [*face.shares.items()][:3])
         lines.append(f"  {face.track}  {face.first:.1f} to {face.last:.1f} s  {shares}")
+        lines += [f"     {heart(pulse)}" for pulse in face.pulse]
     return "\n".join(lines)
+
+
+def heart(pulse: Pulse) -> str:
+    """``at 10.0 s: pulse 72 a minute (quality 6 dB)``, or why there is none."""
+    said = f"no pulse ({pulse.reason})" if pulse.bpm is None else f"pulse {pulse.bpm:.0f} a minute"
+    quality = "" if pulse.quality is None else f" (quality {pulse.quality:.0f} dB)"
+    return f"at {pulse.time:.1f} s: {said}{quality}"

@@ -8,6 +8,7 @@ https://doi.org/10.1109/TBME.2013.2266196. Below ``QUIET`` no rate is given.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import cv2
@@ -23,7 +24,9 @@ LOWEST_RATE = 12.0  # frames a second
 LONGEST_GAP = 0.5  # seconds without the face
 BAND = (0.7, 3.0)  # hertz: 42 to 180 beats a minute
 HALF_WIDTH = 0.1  # hertz on either side of the rate, and of its harmonic, that count as the pulse
-QUIET = 3.0  # dB, see `Pulse.quality`; chosen on synthetic faces (eval.pulse)
+QUIET = 3.0  # dB, see `Pulse.quality`: twice the power of all else
+STEP = 5.0  # seconds from rate to rate
+MOST = 720  # rates that are kept of a face: an hour's
 CAUTION = ("A pulse from a picture: an estimate that light, motion and the coding of a clip "
            "disturb; no medical device.")  # fmt: skip
 
@@ -38,6 +41,52 @@ class Pulse:
     bpm: float | None
     quality: float | None = None
     reason: str = ""
+
+
+class PulseFinder:
+    """The heart rate of one face over time: a rate each ``STEP`` seconds, from up to ``LONGEST``
+    seconds before. Memory does not grow with the clip: the first ``MOST`` rates are kept."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, Floats]] = deque()
+        self._found: list[Pulse] = []
+        self._next: float | None = None  # when a rate is due
+
+    def add(self, time: float, colour: Floats | None) -> None:
+        """time: seconds, not running backwards. colour: of :func:`skin_colour`."""
+        if colour is None or len(self._found) >= MOST:
+            return
+        if self._seen and time - self._seen[-1][0] > LONGEST_GAP:
+            # What lies before a loss cannot be joined to what comes after it.
+            self._finish()
+            self._seen.clear()
+            self._next = None
+        if self._next is None:
+            self._next = time + LONGEST
+        self._seen.append((time, colour))
+        if time >= self._next:
+            self._ask()
+            self._next += STEP
+        while self._seen[0][0] < time - LONGEST:
+            self._seen.popleft()
+
+    def pulses(self) -> list[Pulse]:
+        """What was found. A stretch too short for a rate each ``STEP`` seconds gives one, and one
+        that is too short for any says so."""
+        self._finish()
+        return list(self._found)
+
+    def _finish(self) -> None:
+        """A stretch that ends before its first rate was due gives what it can."""
+        if self._seen and self._next is not None and not self._asked_in_stretch():
+            self._ask()
+
+    def _asked_in_stretch(self) -> bool:
+        return bool(self._found) and self._found[-1].time >= self._seen[0][0]
+
+    def _ask(self) -> None:
+        times, colours = zip(*self._seen, strict=True)
+        self._found.append(pulse_of(times, np.stack(colours)))
 
 
 def skin_colour(image: np.ndarray, landmarks: np.ndarray) -> Floats | None:

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from fer_cbam.dataframe import dataframe
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.detect.yunet import YuNetDetector
+from fer_cbam.physiology.pulse import CAUTION, Pulse, PulseFinder, skin_colour
 from fer_cbam.render import annotate, shrink
 from fer_cbam.smoothing.base import Smoother
 from fer_cbam.types import Face, Recognition, Saliency
@@ -80,7 +81,8 @@ class TrackSummary:
     track: its number. first, last: seconds. frames: analysed ones with it. shares: label -> share
     of those frames in which it was on top, the largest first, ``uncertain`` for those below the
     weights' threshold, ``no face`` for those that are none. points: its timeline, at most
-    ``TIMELINE_POINTS``. episodes: its expressions with their onset, apex and offset.
+    ``TIMELINE_POINTS``. episodes: its expressions with their onset, apex and offset. pulse: its
+    heart rate over time, where it was asked for.
     """
 
     track: int
@@ -90,6 +92,7 @@ class TrackSummary:
     shares: Mapping[str, float]
     points: Sequence[TimelinePoint]
     episodes: Sequence[Episode] = ()
+    pulse: Sequence[Pulse] = ()
 
     @property
     def dominant(self) -> str:
@@ -103,10 +106,14 @@ class TrackSummary:
     def to_dict(self, digits: int = 4) -> dict[str, Any]:
         """``track``, ``first``, ``last``, ``frames``, ``dominant``, ``shares``, ``expressions``
         (see :class:`Episode`) and ``timeline`` (of ``time`` and ``probs``) as plain values, seconds
-        to a thousandth.
+        to a thousandth; ``pulse`` (of ``time``, ``bpm``, ``quality_db`` and ``reason``) where it
+        was asked for.
 
         digits: decimals of a share or probability.
         """
+        asked: dict[str, Any] = {}
+        if self.pulse:
+            asked["pulse"] = [_pulse(pulse) for pulse in self.pulse]
         return {
             "track": self.track,
             "first": round(self.first, 3),
@@ -116,6 +123,7 @@ class TrackSummary:
             "shares": {label: round(share, digits) for label, share in self.shares.items()},
             "expressions": [episode.to_dict(digits) for episode in self.episodes],
             "timeline": [_point(point, digits) for point in self.points],
+            **asked,
         }
 
 
@@ -200,6 +208,7 @@ def analyse(
     smoother: Smoother | str | None = None,
     max_seconds: float | None = None,
     max_pixels: int = MAX_PIXELS,
+    pulse: bool = False,
 ) -> Generator[Progress, None, ClipResult]:
     """Find, follow and read the faces of a clip, in steps of one frame.
 
@@ -209,7 +218,8 @@ def analyse(
     face. every: only each n-th frame is analysed; boxes and labels are held in between. smoother:
     what is said of a face over time, or its name; by default the recogniser's own, see
     :meth:`EmotionRecognizer.smoother`. max_seconds: what comes later is left out, and a note says
-    so. max_pixels: clips with larger frames are refused.
+    so. max_pixels: clips with larger frames are refused. pulse: look for the heart rate of each
+    face, see :mod:`fer_cbam.physiology.pulse`.
 
     Returns (as the value of ``StopIteration``; see :func:`run`) a :class:`ClipResult`.
 
@@ -224,7 +234,7 @@ def analyse(
     smoother = _smoother(recognizer, smoother)
     with ExitStack() as stack:
         reader = stack.enter_context(ClipReader(path, max_pixels))
-        analysis = _Analysis(recognizer, smoother, explained)
+        analysis = _Analysis(recognizer, smoother, explained, pulse)
         if table is not None:
             analysis.table = stack.enter_context(FaceTable(table, recognizer.label_names))
         if annotated is not None:
@@ -281,6 +291,14 @@ def _smoother(recognizer: EmotionRecognizer, asked: Smoother | str | None) -> Sm
     return asked
 
 
+def _pulse(pulse: Pulse) -> dict[str, Any]:
+    def rounded(value: float | None) -> float | None:
+        return None if value is None else round(value, 1)
+
+    return {"time": round(pulse.time, 3), "bpm": rounded(pulse.bpm),
+            "quality_db": rounded(pulse.quality), "reason": pulse.reason}  # fmt: skip
+
+
 def _quick(detector: FaceDetector) -> FaceDetector:
     """A detector for one frame after another; one that is not ours stays as it is."""
     if isinstance(detector, YuNetDetector):
@@ -300,11 +318,13 @@ class _Analysis:
     """What is known of a clip so far."""
 
     def __init__(
-        self, recognizer: EmotionRecognizer, smoother: Smoother, explained: bool = False
-    ) -> None:
+        self, recognizer: EmotionRecognizer, smoother: Smoother, explained: bool = False,
+        pulse: bool = False,
+    ) -> None:  # fmt: skip
         self.recognizer = recognizer
         self.smoother = smoother
         self.explained = explained
+        self.pulse = pulse
         self.table: FaceTable | None = None
         self.writer: ClipWriter | None = None
         self.frames = self.analysed = 0
@@ -346,6 +366,9 @@ class _Analysis:
         for tracked in self._shown:
             face = self._faces.setdefault(tracked.track, _FaceSoFar(frame.time))
             face.add(frame.time, tracked.recognition)
+            if self.pulse and frame.image is not None:
+                landmarks = tracked.recognition.face.landmarks
+                face.pulse.add(frame.time, skin_colour(frame.image, landmarks))
         if len(self._faces) > 2 * MAX_TRACKS:
             self._keep_longest({face.track for face in self._memory.faces})
         if self.table is not None:
@@ -360,11 +383,13 @@ class _Analysis:
         self, notes: Sequence[str], annotated: str | Path | None, table: str | Path | None
     ) -> ClipResult:
         self._keep_longest()
-        summaries = [self._faces[track].summary(track) for track in sorted(self._faces)]
+        summaries = [self._faces[track].summary(track, self.pulse) for track in sorted(self._faces)]
         left_out = self._memory.next_track - 1 - len(summaries)
         notes = list(notes)
         if not summaries:
             notes.append("No face was found.")
+        if any(pulse.bpm is not None for face in summaries for pulse in face.pulse):
+            notes.append(CAUTION)
         if left_out:
             notes.append(f"{left_out} faces seen for a short time are not summed up here.")
         if self.writer is not None and self.writer.left_out:
@@ -386,6 +411,7 @@ class _FaceSoFar:
     counts: Counter[str] = field(default_factory=Counter)
     timeline: Timeline = field(default_factory=lambda: Timeline(max_points=TIMELINE_POINTS))
     finder: EpisodeFinder = field(default_factory=EpisodeFinder)
+    pulse: PulseFinder = field(default_factory=PulseFinder)
 
     def add(self, time: float, recognition: Recognition) -> None:
         prediction = recognition.prediction
@@ -395,11 +421,14 @@ class _FaceSoFar:
         self.timeline.add(time, prediction.probs)
         self.finder.add(time, prediction.probs)
 
-    def summary(self, track: int) -> TrackSummary:
+    def summary(self, track: int, pulse: bool) -> TrackSummary:
         shares = {label: count / self.frames for label, count in self.counts.most_common()}
         points = self.timeline.points()
         episodes = self.finder.episodes()
-        return TrackSummary(track, self.first, self.last, self.frames, shares, points, episodes)
+        return TrackSummary(
+            track, self.first, self.last, self.frames, shares, points, episodes,
+            self.pulse.pulses() if pulse else (),
+        )  # fmt: skip
 
 
 def _recognize(
