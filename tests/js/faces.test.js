@@ -5,6 +5,7 @@ import { element } from "./fake_dom.js";
 import {
   captionPlace,
   captionSize,
+  captionText,
   drawFaces,
   paintHeat,
 } from "../../fer_cbam/serve/assets/faces.mjs";
@@ -59,9 +60,17 @@ test("twelve faces side by side have captions that cover no other", () => {
   }
 });
 
+test("of several faces that are small the number is written, of one and of large ones all", () => {
+  const widthOf = (text) => 5 * text.length;
+  const face = { caption: "fear 60 %", box: [10, 0, 40, 30] };
+  assert.equal(captionText({ ...face, number: null }, widthOf), "fear 60 %");
+  assert.equal(captionText({ ...face, number: 2 }, widthOf), "2: fear 60 %"); // twice as wide
+  assert.equal(captionText({ ...face, number: 2, box: [10, 0, 39, 30] }, widthOf), "2");
+});
+
 test("boxes are drawn below all captions, in the colours that came with them", () => {
   const overlay = element("svg");
-  const blue = { color: "blue", ground: "blue", ink: "white", number: 1 };
+  const blue = { color: "blue", ground: "blue", ink: "white", number: null };
   const doubt = { color: "grey", ground: "white", ink: "black", number: null, uncertain: true };
   const faces = [
     { box: [10, 30, 40, 60], caption: "fear 60 %", ...blue },
@@ -75,7 +84,7 @@ test("boxes are drawn below all captions, in the colours that came with them", (
   const { x, y, width, height, stroke } = first.attributes;
   assert.deepEqual([x, y, width, height, stroke], ["10", "30", "30", "30", "blue"]);
   const texts = overlay.all("text");
-  assert.deepEqual(texts.map((text) => text.textContent), ["1: fear 60 %", "anger? 40 %"]);
+  assert.deepEqual(texts.map((text) => text.textContent), ["fear 60 %", "anger? 40 %"]);
   assert.deepEqual(texts.map((text) => text.attributes.fill), ["white", "black"]);
   const [, second] = overlay.all("g");
   assert.equal(second.children[0].attributes.fill, "white");

@@ -4,6 +4,7 @@
 import { svg } from "./dom.mjs";
 
 const CAPTION_PIXELS = [12, 17]; // least and most size of a caption on the screen
+const WIDEST = 2; // widths of its face that a caption may have where there are several
 
 const overlap = (a, b) =>
   Math.max(a.x, b.x) < Math.min(a.x + a.width, b.x + b.width) &&
@@ -31,6 +32,14 @@ export function captionSize(box, scale) {
   return Math.min(most, Math.max(least, (scale * (box[2] - box[0])) / 7)) / scale;
 }
 
+// What is written at a face. Of several small ones the number: what else is said of it stands
+// beside the picture, and captions would cover the faces.
+export function captionText({ number, caption, box }, widthOf) {
+  if (!number) return caption;
+  const whole = `${number}: ${caption}`;
+  return widthOf(whole) > WIDEST * (box[2] - box[0]) ? String(number) : whole;
+}
+
 let pen = null;
 
 function textWidth(text, size) {
@@ -52,9 +61,10 @@ export function drawFaces(overlay, faces, size, shown = shownSize(overlay)) {
   const scale = Math.min((shown[0] || size[0]) / size[0], (shown[1] || size[1]) / size[1]);
   const others = [];
   const captions = faces.map((face) => {
-    const text = face.number ? `${face.number}: ${face.caption}` : face.caption;
     const letters = captionSize(face.box, scale);
-    const width = textWidth(text, letters) + 0.9 * letters;
+    const widthOf = (words) => textWidth(words, letters) + 0.9 * letters;
+    const text = captionText(face, widthOf);
+    const width = widthOf(text);
     const place = captionPlace(face.box, width, 1.5 * letters, size, others);
     others.push(place);
     return drawCaption(face, text, place, letters);

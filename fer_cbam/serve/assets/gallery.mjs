@@ -2,14 +2,17 @@
 
 import { loadImage, make } from "./dom.mjs";
 
-const CUT = 0.78; // of its height, where the photograph is shown several times
+const HEAD = [0.27, 0, 0.34, 0.55]; // shares: left, top, width and height of the head with its shoulders
 
 // Name -> size and drawing of a picture, from the photograph; null: the photograph itself.
 export const EXAMPLES = {
   "One face": null,
   "Three faces": (photo) => {
-    const [width, height] = [photo.width, Math.round(CUT * photo.height)];
-    return [3 * width, height, (pen) => [0, 1, 2].forEach((i) => pen.drawImage(photo, i * width, 0))];
+    const sides = [photo.width, photo.height, photo.width, photo.height];
+    const [left, top, width, height] = HEAD.map((share, i) => Math.round(share * sides[i]));
+    const draw = (pen, i) =>
+      pen.drawImage(photo, left, top, width, height, i * width, 0, width, height);
+    return [3 * width, height, (pen) => [0, 1, 2].forEach((i) => draw(pen, i))];
   },
   "On its side": (photo) => [
     photo.height,
