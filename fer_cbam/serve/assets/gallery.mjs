@@ -2,7 +2,8 @@
 
 import { loadImage, make } from "./dom.mjs";
 
-const HEAD = [0.27, 0, 0.34, 0.55]; // shares: left, top, width and height of the head with its shoulders
+// Head and shoulders: left, top, width and height, as shares of the photograph.
+const HEAD = [0.27, 0, 0.34, 0.55];
 
 // Name -> size and drawing of a picture, from the photograph; null: the photograph itself.
 export const EXAMPLES = {

@@ -48,7 +48,7 @@ export function drawTimeline(timeline, points, colors, across, gap) {
   );
 }
 
-// The expressions of a clip's face over its areas: a line from onset to offset, and one at the apex.
+// The expressions of a face over its areas: a line from onset to offset, and one at the apex.
 export function drawExpressions(timeline, episodes, across) {
   const marks = episodes.map(({ onset, apex, offset }) => {
     const [from, most, to] = [onset, apex, offset].map((time) => across(time).toFixed(1));

@@ -101,7 +101,8 @@ export function start({ element, props, reader }) {
 
   // A frame is sent when the camera has shown a new one and an answer has come, whichever is later.
   function watchFrames(source) {
-    const whenShown = (heard) => video.requestVideoFrameCallback?.(heard) ?? setTimeout(heard, FRAME);
+    const whenShown = (heard) =>
+      video.requestVideoFrameCallback?.(heard) ?? setTimeout(heard, FRAME);
     const note = () => {
       if (stream !== source) return;
       fresh = true;
