@@ -97,6 +97,8 @@ class Saliency:
     label: str | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is None:  # where one is needed; NumPy 1 knows no such choice
+            return np.asarray(self.values, dtype)
         return np.array(self.values, dtype, copy=copy)
 
 
