@@ -92,8 +92,8 @@ class EmotionRecognizer:
 
         revision: a tag, branch or commit of a hub repository.
 
-        backend: what runs the network: "torch"; "onnx", which needs no torch; "onnx-int8" and
-        "litert", for a folder that ``fer-cbam export`` put such a network into. By default torch
+        backend: what runs the network: "torch"; "onnx" and "litert" (in int8), which need no torch;
+        "onnx-int8", for a folder that ``fer-cbam export`` put such a network into. By default torch
         where it is installed, else onnx. All find faces with the same network.
         device: "cpu" or "cuda", for the network; by default "cuda" where torch runs it and finds
         one.

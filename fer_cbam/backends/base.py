@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # nothing here computes, and the command line reads the names
 
     from fer_cbam.preprocess import Preprocess
 
-#: ``onnx-int8`` and ``litert`` are quantised networks of folders that ``fer-cbam export`` made.
+#: ``onnx-int8`` and ``litert`` are quantised, the former in a folder that ``fer-cbam export`` made.
 BACKENDS = ("torch", "onnx", "onnx-int8", "litert")
 
 

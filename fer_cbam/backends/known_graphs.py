@@ -9,7 +9,7 @@ the files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ FOLDER = Path(__file__).with_name("graphs")
 MOST_CLASSES = 128
 INPUT_SIZE = (1, 48, 48)
 PLAIN = ".plain"
+ONNX = ".onnx"
 # Arguments that the tensors show, and the pool.
 _SHOWN = {"num_classes", "in_chans", "img_size", "attention", "global_pool"}
 _NORMALIZED = ".attention.spatial.norm."  # in the names of the tensors of a gate of mean 1
@@ -32,10 +33,19 @@ def known_graph(config: Mapping[str, Any], weights: Mapping[str, np.ndarray]) ->
     Raises:
         WeightsError: there is none, and why.
     """
+    return (FOLDER / f"{graph_name(config, weights)}{ONNX}").read_bytes()
+
+
+def graph_name(config: Mapping[str, Any], names: Collection[str], suffix: str = ONNX) -> str:
+    """The name of the file for a config.json and its tensors, of whose names there are `names`.
+
+    Raises:
+        WeightsError: there is none, and why.
+    """
     architecture, cfg = config["architecture"], config["pretrained_cfg"]
-    path = FOLDER / f"{architecture}.onnx"
-    if path not in FOLDER.glob("*.onnx"):
-        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.onnx") if PLAIN not in p.name))
+    files = {path.name.removesuffix(suffix) for path in FOLDER.glob(f"*{suffix}")}
+    if architecture not in files:
+        known = ", ".join(sorted(name for name in files if PLAIN not in name))
         raise WeightsError(f"architecture {architecture!r}; without torch expected one of {known}")
     options = config.get("model_args") or {}
     changed = sorted(set(options) - _SHOWN)
@@ -44,10 +54,9 @@ def known_graph(config: Mapping[str, Any], weights: Mapping[str, np.ndarray]) ->
     if tuple(cfg.get("input_size", ())) != INPUT_SIZE:
         raise WeightsError(f"input_size {cfg.get('input_size')}; without torch expected "
                            f"{list(INPUT_SIZE)}")  # fmt: skip
-    plain = FOLDER / f"{architecture}{PLAIN}.onnx"
-    if plain.is_file() and not any(_NORMALIZED in name for name in weights):
-        path = plain
-    return path.read_bytes()
+    plain = f"{architecture}{PLAIN}"
+    has_mean = any(_NORMALIZED in name for name in names)
+    return architecture if has_mean or plain not in files else plain
 
 
 def filled_up(

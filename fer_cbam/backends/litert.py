@@ -15,6 +15,7 @@ import numpy as np
 from fer_cbam import pretrained
 from fer_cbam.backends.base import Forward
 from fer_cbam.backends.batched import concatenated
+from fer_cbam.backends.known_litert import known_network
 from fer_cbam.backends.names import ATTENTION, EMBEDDING, GRADCAM, INPUT, LOGITS
 from fer_cbam.errors import WeightsError
 from fer_cbam.forks import renew_in_children
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class LitertBackend:
-    """Runs a folder with ``model.tflite``; see :class:`~fer_cbam.backends.base.Backend`.
+    """Runs weights on LiteRT; see :class:`~fer_cbam.backends.base.Backend`.
 
     The network takes one face at a time, on one core. A batch is shared out to ``threads`` of them,
     each with an interpreter of its own: one may not be used by two threads at once.
@@ -57,10 +58,12 @@ class LitertBackend:
     def load(
         cls, source: str | Path, fp16: bool = False, threads: int | None = None
     ) -> LitertBackend:
-        """Open a folder that ``fer-cbam export --format litert`` wrote.
+        """Open weights; sources as in :func:`fer_cbam.hub.resolve`. A folder without a network of
+        ``fer-cbam export --format litert`` is read with the package's own in int8, see
+        :mod:`fer_cbam.backends.known_litert`.
 
-        source: as in :func:`fer_cbam.hub.resolve`. fp16: the network with weights of 16 bits in
-        place of the int8 one. threads: for a batch, by default as many as there are cores.
+        fp16: the network with weights of 16 bits in place of the int8 one, which only an export
+        has. threads: for a batch, by default as many as there are cores.
 
         Raises:
             WeightsError: no such network, a damaged one, or one that does not fit its config.json.
@@ -68,15 +71,21 @@ class LitertBackend:
         folder = resolve(source)
         config = pretrained.read_config(folder)
         path = folder / (pretrained.LITERT_FP16_FILE if fp16 else pretrained.LITERT_FILE)
-        if not path.is_file():
+        weights_file = folder / pretrained.WEIGHTS_FILE
+        if path.is_file():
+            _check_fits(path, config)
+            network = path.read_bytes()
+        elif fp16 or not weights_file.is_file():
             raise WeightsError(
                 f"{path}: no such file; expected a folder made by 'fer-cbam export "
                 f"--format litert --weights {source}'"
             )
-        _check_fits(path, config)
+        else:
+            path, network = weights_file, _known(folder, config)
+        name = folder.name if folder.parent == pretrained.EMBEDDED else str(source)
         threads = threads or os.cpu_count() or 1
         try:
-            return cls(path.read_bytes(), config, str(source), path, threads)
+            return cls(network, config, name, path, threads)
         except (ValueError, RuntimeError, KeyError) as error:  # LiteRT's own, or a missing output
             raise WeightsError(
                 f"{path}: damaged, or not a network of FER-CBAM ({error})"
@@ -125,6 +134,16 @@ class LitertBackend:
         made = Interpreter(model_content=self._network, num_threads=1)
         made.allocate_tensors()
         return made
+
+
+def _known(folder: Path, config: dict[str, Any]) -> bytes:
+    """The package's own network, with the weights of a folder that has none."""
+    try:
+        return known_network(config, pretrained.read_tensors(folder))
+    except WeightsError as error:
+        raise WeightsError(
+            f"{folder}: {error}, or a folder made by 'fer-cbam export --format litert'"
+        ) from None
 
 
 def _check_fits(path: Path, config: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fer_cbam import pretrained
 from fer_cbam.backends.base import BACKENDS, Backend
+from fer_cbam.backends.known_litert import is_known
 from fer_cbam.errors import BackendError, WeightsError
 from fer_cbam.hub.load import local_folder
 
@@ -26,15 +27,19 @@ def fastest_backend(source: str | Path) -> str:
     """What answers one face soonest: the first of ``"litert"``, ``"onnx"`` and ``"torch"`` that is
     installed, and for which these weights have a network.
 
-    ``"onnx-int8"``, which may cost up to half a point of accuracy, has to be asked for; so has a
-    graphics processor, which is quicker for many faces at once only. source: as in
+    The order is that of every processor it was measured on (``python -m benchmarks.runtime``), so
+    that nothing is timed at a start. How far LiteRT is ahead depends on the processor: with VNNI or
+    AMX, instructions for int8, it takes a fifth of ONNX Runtime's time, with AVX2 four fifths.
+    ``"onnx-int8"``, which changes more answers than LiteRT's int8 does, has to be asked for; so has
+    a graphics processor, which is quicker for many faces at once only. source: as in
     :func:`fer_cbam.hub.resolve`; of a hub nothing is fetched.
     """
     try:
         folder = local_folder(source)
     except WeightsError:  # on a hub, or nowhere: opening it says which
         return default_backend()
-    if (folder / pretrained.LITERT_FILE).is_file() and find_spec("ai_edge_litert"):
+    exported = (folder / pretrained.LITERT_FILE).is_file()
+    if find_spec("ai_edge_litert") and (exported or is_known(folder)):
         return "litert"
     if (folder / pretrained.GRAPH_FILE).is_file() and find_spec("onnxruntime"):
         return "onnx"
