@@ -1,6 +1,7 @@
 // From logits to an answer: fer_cbam/decide.py, which says what the numbers of config.json mean.
 
 import { WeightsError } from "./errors.mjs";
+import { balanceOffset, expectedShares, logPrior, ownShares } from "./prior.mjs";
 
 export class Decision {
   // labels: in the order of the logits. bias: added to logits / temperature before the softmax.
@@ -18,8 +19,8 @@ export class Decision {
     if (!(temperature > 0 && temperature < Infinity)) {
       throw new WeightsError(`temperature: got ${temperature}; expected a number above 0`);
     }
-    const said = this.lift.filter((value) => value !== -Infinity);
-    if (![...bias, uncertainBelow, ...said].every(Number.isFinite)) {
+    const [met, said] = [bias, this.lift].map((all) => all.filter((v) => v !== -Infinity));
+    if (![...met, uncertainBelow, ...said].every(Number.isFinite)) {
       throw new WeightsError("bias, uncertain_below or decision: expected finite numbers");
     }
     if (!said.length) {
@@ -27,17 +28,27 @@ export class Decision {
     }
   }
 
-  // config: of config.json. Throws WeightsError for numbers that do not fit the labels.
-  static of(config, labels) {
+  // config: of config.json. prior: the mix of labels that is expected, "training", "uniform", a
+  // number from 0 (training) to 1 (uniform), or label -> share; it takes the place of `decision`.
+  // Throws WeightsError for numbers that do not fit the labels, PriorError for such a prior.
+  static of(config, labels, prior = null) {
     const temperature = Number(config.temperature ?? 1);
     const uncertainBelow = Number(config.uncertain_below ?? 0);
     const probe = probeOf(config.face_probe);
-    if (!config.decision) return new Decision(labels, { temperature, uncertainBelow, probe });
+    if (!config.decision && prior === null) {
+      return new Decision(labels, { temperature, uncertainBelow, probe });
+    }
     const offset = releaseOffset(config, labels);
     const given = numbersOf(config.bias, labels, "bias");
     const bias = given.map((value, i) => value - offset[i] / temperature);
-    const lift = liftOf(config, labels);
-    return new Decision(labels, { temperature, bias, lift, uncertainBelow, probe });
+    if (prior === null) {
+      const lift = liftOf(config, labels);
+      return new Decision(labels, { temperature, bias, lift, uncertainBelow, probe });
+    }
+    const own = ownShares(config, labels);
+    const wanted = expectedShares(prior, own, labels);
+    const moved = bias.map((value, i) => value + Math.log(wanted[i]) - Math.log(own[i]));
+    return new Decision(labels, { temperature, bias: moved, uncertainBelow, probe });
   }
 
   // Logits -> calibrated probabilities by label.
@@ -86,24 +97,6 @@ function numbersOf(given, labels, where) {
     throw new WeightsError(`${where}: ${unknown.join(", ")}; expected ${expected}`);
   }
   return labels.map((label) => Number(given?.[label] ?? 0));
-}
-
-// Logarithms of the shares that the calibrated probabilities are for.
-function logPrior(shares, labels, where) {
-  const missing = labels.filter((label) => !(shares?.[label] > 0));
-  if (missing.length) {
-    throw new WeightsError(`${where}: nothing of ${missing.join(", ")}; expected a share above 0`);
-  }
-  return labels.map((label) => Math.log(shares[label]));
-}
-
-// What is added to scores for (1 - balance) * accuracy + balance * balanced accuracy:
-// fer_cbam/prior.py.
-function balanceOffset(log, balance) {
-  if (!(balance >= 0 && balance <= 1)) {
-    throw new WeightsError(`balance: got ${balance}; expected a number in [0, 1]`);
-  }
-  return log.map((value) => Math.log(1 - balance + (balance * Math.exp(-value)) / log.length));
 }
 
 // What a release has added to the logits.

@@ -16,3 +16,6 @@ export class WeightsError extends FerError {}
 
 // A browser that lacks what is needed.
 export class UnsupportedError extends FerError {}
+
+// A mix of labels that is expected and does not fit the labels.
+export class PriorError extends FerError {}

@@ -29,24 +29,24 @@ export class Recognizer {
   #files;
 
   // Fetch what is needed: kernel.wasm, yunet.onnx, weights/<weights>/ below base, and there too the
-  // network that answers over time on what these weights see, where one is named.
-  // Throws UnsupportedError, WeightsError, and FerError for a file that does not come.
-  static async load({ base = new URL(".", import.meta.url), weights, network }) {
+  // network that answers over time on what these weights see, where one is named. prior: see
+  // Decision.of; with one, that network is left out, which was trained for another. Throws
+  // UnsupportedError, WeightsError, and FerError for a file that does not come.
+  static async load({ base = new URL(".", import.meta.url), weights, network, prior = null }) {
     const [kernel, detector, own] = await Promise.all([
       fetched(base, "kernel.wasm"),
       fetched(base, "yunet.onnx"),
       fetchedBoth(base, weights, network),
     ]);
-    return Recognizer.from({ kernel, detector, ...own });
+    return Recognizer.from({ kernel, detector, prior, ...own });
   }
 
   // kernel, detector, weights: ArrayBuffers of kernel.wasm, yunet.onnx and model.safetensors.
   // config: of config.json. name: of the weights, as results show it. over: {config, weights} of
   // the network that answers over time; null for none.
-  static async from({ kernel, detector, config, weights, name, over = null }) {
-    const opened = await Kernel.open(kernel);
-    const recognizer = new Recognizer(opened, { detector, config, weights, name, over });
-    recognizer.#files = { kernel, detector };
+  static async from({ kernel, detector, prior = null, over = null, ...own }) {
+    const recognizer = new Recognizer(await Kernel.open(kernel), { detector, prior, over, ...own });
+    recognizer.#files = { kernel, detector, prior };
     return recognizer;
   }
 
@@ -55,8 +55,8 @@ export class Recognizer {
     return Recognizer.from({ ...this.#files, ...(await fetchedBoth(base, weights, network)) });
   }
 
-  constructor(kernel, { detector, config, weights, name, over }) {
-    this.name = name;
+  constructor(kernel, { detector, config, weights, name, over, prior }) {
+    [this.name, this.prior] = [name, prior];
     this.config = checkedConfig(config);
     this.labels = labelsOf(config);
     this.#kernel = kernel;
@@ -67,9 +67,9 @@ export class Recognizer {
     if (this.#network.made.in_chans !== this.#preprocess.channels) {
       throw new WeightsError(`in_chans ${this.#network.made.in_chans}; expected as in input_size`);
     }
-    this.decision = Decision.of(config, this.labels);
+    this.decision = Decision.of(config, this.labels, prior);
     this.decision.isFace(new Float32Array(this.#network.embeddingSize)); // of that length?
-    this.network = over && this.#overTime(over);
+    this.network = over && prior === null ? this.#overTime(over) : null;
     this.gateNeutral = gateNeutralOf(config);
     this.still = stillOf(config);
     this.#detector = new Detector(kernel, detector);

@@ -3,6 +3,8 @@
 // of it (null at first), which gives {probs, state}. face: of recognizer.mjs; probs: label ->
 // probability.
 
+import { expectedShares } from "./prior.mjs";
+
 const HALF_LIFE = 0.25; // seconds after which a new expression weighs as much as the old one
 const [RATE, ANEW] = [3.2, 0.05]; // of the filter: changes a second, and seconds between news
 const LEAST = 1e-9; // probability
@@ -41,14 +43,22 @@ export function filter(prior) {
 // Each frame on its own.
 const none = { name: "none", step: ({ probs }) => ({ probs, state: probs }) };
 
+// Label -> its share of the faces that the probabilities are for; null where nothing says it.
+function metBy(config, labels, prior) {
+  const shares = config.prior ?? config.training?.prior;
+  if (!labels.every((label) => shares?.[label] > 0)) return null;
+  const own = labels.map((label) => shares[label]);
+  const met = prior === null ? own : expectedShares(prior, own, labels);
+  return Object.fromEntries(labels.map((label, i) => [label, met[i]]));
+}
+
 // The smoother of a recogniser by its name; without one the first that there is: its network, the
 // filter where config.json says how often each label was met, the average.
-export function smootherOf({ config, labels, network }, name = null) {
-  const shares = config.prior ?? config.training?.prior;
-  const met = labels.every((label) => shares?.[label] > 0);
+export function smootherOf({ config, labels, network, prior = null }, name = null) {
+  const met = metBy(config, labels, prior);
   const known = {
     network: () => network,
-    filter: () => met && filter(Object.fromEntries(labels.map((label) => [label, shares[label]]))),
+    filter: () => met && filter(met),
     average,
     none: () => none,
   };

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fer_cbam.decide import Decision
+from fer_cbam.errors import PriorError
 from fer_cbam.pretrained import embedded_dir, embedded_names, label_names, read_config
 from fer_cbam.types import Face
 from fer_cbam.words.cautions import cautions
@@ -43,6 +44,49 @@ def configs(rng: np.random.Generator) -> list[dict[str, Any]]:
         config(rng, decision=shifted, bias={"neutral": 0.5}, balance=0.3),
         config(rng, decision=shifted, prior=own),
     ]
+
+
+PRIORS = [
+    "training", "uniform", 0.3, {"anger": 3, "contempt": 0, "happiness": 1, "neutral": 5,
+                                 "surprise": 2},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_answers_for_an_expected_mix(ask: Ask, prior):
+    rng = np.random.default_rng(3)
+    own = dict(zip(LABELS, rng.dirichlet(np.ones(5)).tolist(), strict=True))
+    cases = [config(rng), config(rng, decision={}, bias={"anger": 1.0}, prior=own, balance=0.3)]
+    logits = rng.normal(0, 3, (100, 5))
+    expression = (
+        "data.configs.map((config) => data.logits.map((row) =>"
+        " module.Decision.of(config, data.labels, data.prior).posterior(row)))"
+    )
+    (found,) = ask({"ask": "evaluate", "module": "decide.mjs", "expression": expression, "data": {
+        "configs": cases, "labels": LABELS, "logits": logits.tolist(), "prior": prior,
+    }})  # fmt: skip
+    for made, answers in zip(cases, found, strict=True):
+        expected = Decision.of(made, LABELS, prior).posterior(logits)
+        assert [list(answer) for answer in answers] == [LABELS] * len(logits)
+        ours = [list(answer.values()) for answer in answers]
+        np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "prior", ["often", 1.5, {"anger": 1}, dict.fromkeys(LABELS, 0), dict.fromkeys(LABELS, -1)]
+)
+def test_an_expected_mix_that_does_not_fit(ask: Ask, prior):
+    made = config(np.random.default_rng(4))
+    expression = (
+        "(() => { try { module.Decision.of(data.config, data.labels, data.prior); return null; }"
+        " catch (error) { return [error.name, error.message]; } })()"
+    )
+    (found,) = ask({"ask": "evaluate", "module": "decide.mjs", "expression": expression,
+                    "data": {"config": made, "labels": LABELS, "prior": prior}})  # fmt: skip
+    assert found[0] == "PriorError"
+    assert "; expected " in found[1]
+    with pytest.raises(PriorError):
+        Decision.of(made, LABELS, prior)
 
 
 def test_answers_for_any_numbers(ask: Ask):
