@@ -39,7 +39,7 @@ HEAVY = {"gradio", "matplotlib", "sklearn", "onnxruntime", "ai_edge_litert", "pa
          "ray", "av", "pysubs2", "neurokit2"}  # fmt: skip
 # What works without torch, so that the runtime without torch can stand on it.
 TORCH_FREE = {"dataframe", "data_urls", "remote_images", "environment",
-              "errors", "types", "labels", "physiology", "transcripts", "audio",
+              "errors", "types", "labels", "physiology", "transcripts", "text", "audio",
               "preprocess", "pretrained", "images",
               "side_data", "data", "detect", "render", "cli", "commands", "registration",
               "onnx_session", "decide", "experts", "modalities", "prior", "hub", "recognizer",
