@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_cbam.errors import SoundError
+from fer_cbam.errors import BackendError, SoundError
 
 if TYPE_CHECKING:
     import av
@@ -58,7 +58,7 @@ def read_sound(source: str | Path | bytes, max_seconds: float = LONGEST) -> Soun
     Raises:
         SoundError: no file, none of the containers of ``FORMATS``, damaged, no sound track, no
             samples, shorter than ``SHORTEST`` seconds, or silent from end to end.
-        ImportError: PyAV is not installed.
+        BackendError: PyAV is not installed.
     """
     name, head = _head(source)
     if not _is_container(head):
@@ -189,7 +189,7 @@ def _av() -> Any:
     try:
         import av
     except ImportError as error:
-        raise ImportError(
+        raise BackendError(
             "sound needs PyAV, which is not installed; expected: pip install 'fer-cbam[audio]'"
         ) from error
     return av

@@ -28,19 +28,28 @@ GRAPH_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 # The network for LiteRT (`fer-cbam export --format litert`), in int8 and in 16 bits.
 LITERT_FILE, LITERT_FP16_FILE = "model.tflite", "model.fp16.tflite"
-RECURRENT = ("fer_cbam_gru", "fer_cbam_lstm")  # architectures
+# Architectures of what reads no faces.
+RECURRENT = ("fer_cbam_gru", "fer_cbam_lstm")
+VOICES = ("fer_cbam_prosody",)
 
 
 def embedded_names() -> list[str]:
     """Names ``<arch>.<tag>`` of the weights that ship with the package and read faces."""
-    found = (p.parent.name for p in EMBEDDED.glob(f"*/{CONFIG_FILE}"))
-    return sorted(name for name in found if name.partition(".")[0] not in RECURRENT)
+    return [name for name in _embedded() if name.partition(".")[0] not in (*RECURRENT, *VOICES)]
+
+
+def embedded_voices() -> list[str]:
+    """Names ``<arch>.<tag>`` of the weights that ship with the package and hear voices."""
+    return [name for name in _embedded() if name.partition(".")[0] in VOICES]
 
 
 def recurrent_dirs() -> list[Path]:
     """Folders of the recurrent networks that ship with the package, which read what others see."""
-    found = (p.parent for p in EMBEDDED.glob(f"*/{CONFIG_FILE}"))
-    return sorted(folder for folder in found if folder.name.partition(".")[0] in RECURRENT)
+    return [EMBEDDED / name for name in _embedded() if name.partition(".")[0] in RECURRENT]
+
+
+def _embedded() -> list[str]:
+    return sorted(path.parent.name for path in EMBEDDED.glob(f"*/{CONFIG_FILE}"))
 
 
 def embedded_dir(name: str) -> Path:

@@ -25,7 +25,7 @@ from fer_cbam.errors import WeightsError
 from fer_cbam.explain.named import GATE, GRADCAM, default_explainer, open_explainer
 from fer_cbam.hub import DEFAULT_WEIGHTS, with_revision
 from fer_cbam.images import decode_image
-from fer_cbam.prior import Prior
+from fer_cbam.prior import Prior, expected, own_prior
 from fer_cbam.saliency import attention_maps, saliency_maps
 from fer_cbam.smoothing.base import Smoother
 from fer_cbam.smoothing.named import open_smoother, smoothers_of
@@ -327,6 +327,15 @@ class EmotionRecognizer:
         """Names that `smoother` takes, by default the first."""
         backend = self.backend
         return smoothers_of(backend.config, backend.weights_file, self.decision, self._prior)
+
+    def class_mix(self) -> dict[str, float] | None:
+        """Label -> the share that the probabilities expect of it; None for weights that do not say
+        what they were calibrated or trained on."""
+        try:
+            own = own_prior(self.backend.config, self.label_names)
+        except WeightsError:
+            return None
+        return own if self._prior is None else expected(self._prior, own)
 
     def embed(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Embeddings of face crops, float32 ``(N, D)``: what the classifier sees.

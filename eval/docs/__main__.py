@@ -22,6 +22,7 @@ from eval.docs import (
     fusion,
     motion,
     results,
+    speech,
     trust,
 )
 from eval.docs.cards import cards
@@ -32,6 +33,7 @@ ROOT = REPORTS.parent
 BLOCKS = {
     **results.BLOCKS, **findings.BLOCKS, **trust.BLOCKS, **explanations.BLOCKS, **fusion.BLOCKS,
     **clips.BLOCKS, **motion.BLOCKS, **device.BLOCKS, **app.BLOCKS, **batch.BLOCKS,
+    **speech.BLOCKS,
 }  # fmt: skip
 BLOCK = re.compile(r"(<!-- numbers:([\w-]+) -->\n)(.*?)(<!-- /numbers -->)", re.DOTALL)
 MARK = re.compile(r"<!-- ?/?numbers\b")

@@ -13,6 +13,7 @@ from fer_cbam.backends.base import BACKENDS
 from fer_cbam.errors import FerError
 
 if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
+    from fer_cbam.recognizer import EmotionRecognizer
     from fer_cbam.types import Prediction, Recognition
 
 
@@ -26,6 +27,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     predict.add_argument(
         "--json", action="store_true", help="one JSON object a line for each photo"
     )
+    predict.add_argument(
+        "--audio", action="store_true",
+        help="of clips and sounds instead of photos, the voice beside the faces"
+    )  # fmt: skip
+    predict.add_argument("--voice", metavar="SOURCE", help="weights for voices, for --audio")
     predict.add_argument(
         "--explain", type=Path, metavar="DIR", help="write pictures of the evidence there"
     )
@@ -52,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         DEFAULT_WEIGHTS if args.weights is None else args.weights, backend=args.backend,
         prior=None if args.prior is None else read_prior(args.prior),
     )  # fmt: skip
+    if args.audio:
+        return _heard(args, recognizer)
     status = 0
     names: set[str] = set()
     # One by one: an answer is there as soon as its photo is read.
@@ -72,6 +80,21 @@ def run(args: argparse.Namespace) -> int:
             except (FerError, OSError) as error:
                 print(f"fer-cbam: no explanation: {_named(photo, error)}", file=sys.stderr)
                 status = 1
+    return status
+
+
+def _heard(args: argparse.Namespace, recognizer: EmotionRecognizer) -> int:
+    """The same of clips and sounds."""
+    from fer_cbam.commands.heard import answer
+    from fer_cbam.voice import DEFAULT_VOICE
+
+    status = 0
+    for path in args.photos:
+        try:
+            answer(path, recognizer, args.voice or DEFAULT_VOICE, args.json, JSON_DIGITS)
+        except FerError as error:  # the others are still worth hearing
+            print(f"fer-cbam: {_named(path, error)}", file=sys.stderr)
+            status = 1
     return status
 
 

@@ -26,6 +26,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     video.add_argument("--marked", type=Path, metavar="FILE.webm",
                        help="write the clip with its faces marked")  # fmt: skip
     video.add_argument("--explain", action="store_true", help="with the evidence, in --marked")
+    video.add_argument("--audio", action="store_true", help="hear the voice beside the faces")
+    video.add_argument("--voice", metavar="SOURCE", help="weights for voices, for --audio")
     video.add_argument("--every", type=int, default=1, metavar="N", help="look at each n-th frame")
     video.add_argument(
         "--smoothing", choices=SMOOTHERS,
@@ -46,11 +48,14 @@ def run(args: argparse.Namespace) -> int:
     from fer_cbam.hub import DEFAULT_WEIGHTS
     from fer_cbam.recognizer import EmotionRecognizer
     from fer_cbam.serve.clip_numbers import clip_numbers
+    from fer_cbam.video.together import hear
+    from fer_cbam.voice import DEFAULT_VOICE
 
     recognizer = EmotionRecognizer.from_pretrained(args.weights or DEFAULT_WEIGHTS,
                                                    backend=args.backend)  # fmt: skip
+    beside = hear(args.clip, voice=args.voice or DEFAULT_VOICE) if args.audio else None
     steps = video.analyse(args.clip, recognizer, annotated=args.marked, explained=args.explain,
-                          table=args.table, every=args.every,
+                          table=args.table, every=args.every, beside=beside,
                           smoother=args.smoothing, pulse=args.pulse)  # fmt: skip
     result = video.run(steps, progress if sys.stderr.isatty() else None)
     if sys.stderr.isatty():
@@ -81,6 +86,7 @@ def as_text(clip: Path, result: ClipResult) -> str:
         shares = ", ".join(f"{said} {share:.0%}" for said, share in [*face.shares.items()][:3])
         lines.append(f"  {face.track}  {face.first:.1f} to {face.last:.1f} s  {shares}")
         lines += [f"     {heart(pulse)}" for pulse in face.pulse]
+        lines += [f"     {said}  ({share:.0%})" for said, share in face.disagreements.items()]
     return "\n".join(lines)
 
 

@@ -9,12 +9,14 @@ from fer_cbam.models.cbam import (
     SpatialAttention,
 )
 from fer_cbam.models.fer_cbam import FerCbam, fer_cbam_paper
+from fer_cbam.models.prosody import FerCbamProsody
 from fer_cbam.models.temporal import FerCbamRecurrent
 
 __all__ = [
     "CBAM",
     "ChannelAttention",
     "FerCbam",
+    "FerCbamProsody",
     "FerCbamRecurrent",
     "NormalizedSpatialAttention",
     "SpatialAttention",

@@ -103,7 +103,7 @@ class CrossModalAttention(nn.Module):
             for name in names
         ], 1)  # fmt: skip
         seen = torch.cat([present[name] for name in names], 1)
-        query = self.query.expand(len(keys), 1, -1)
+        query = self.query.expand(keys.shape[0], 1, -1)
         for step in self.rounds:
             query = step(query, keys, seen)
         logits: Tensor = self.classifier(self.drop(self.norm(query[:, 0])))

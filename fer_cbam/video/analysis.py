@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from fer_cbam.dataframe import dataframe
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.detect.yunet import YuNetDetector
+from fer_cbam.modalities import Joined
 from fer_cbam.physiology.pulse import CAUTION, Pulse, PulseFinder, skin_colour
 from fer_cbam.render import annotate, shrink
 from fer_cbam.smoothing.base import Smoother
@@ -42,7 +43,9 @@ from fer_cbam.video.clip import MAX_PIXELS, ClipReader, ClipWriter, Frame
 from fer_cbam.video.episodes import Episode, EpisodeFinder
 from fer_cbam.video.face_table import FaceTable
 from fer_cbam.video.timeline import Timeline, TimelinePoint
+from fer_cbam.video.together import Beside, Together, hear, probs_of
 from fer_cbam.video.tracks import Memory, Tracked, follow
+from fer_cbam.voice import DEFAULT_VOICE
 
 if TYPE_CHECKING:
     import pandas
@@ -82,7 +85,9 @@ class TrackSummary:
     of those frames in which it was on top, the largest first, ``uncertain`` for those below the
     weights' threshold, ``no face`` for those that are none. points: its timeline, at most
     ``TIMELINE_POINTS``. episodes: its expressions with their onset, apex and offset. pulse: its
-    heart rate over time, where it was asked for.
+    heart rate over time, where it was asked for. together: the timeline of what the face and all
+    other modalities say together; disagreements: who was sure of what, such as ``face: happiness,
+    voice: sadness`` -> share of the frames. Both are empty where there is no other modality.
     """
 
     track: int
@@ -93,6 +98,8 @@ class TrackSummary:
     points: Sequence[TimelinePoint]
     episodes: Sequence[Episode] = ()
     pulse: Sequence[Pulse] = ()
+    together: Sequence[TimelinePoint] = ()
+    disagreements: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def dominant(self) -> str:
@@ -107,13 +114,18 @@ class TrackSummary:
         """``track``, ``first``, ``last``, ``frames``, ``dominant``, ``shares``, ``expressions``
         (see :class:`Episode`) and ``timeline`` (of ``time`` and ``probs``) as plain values, seconds
         to a thousandth; ``pulse`` (of ``time``, ``bpm``, ``quality_db`` and ``reason``) where it
-        was asked for.
+        was asked for; with other modalities ``together``, a timeline, and ``disagreements``.
 
         digits: decimals of a share or probability.
         """
         asked: dict[str, Any] = {}
         if self.pulse:
             asked["pulse"] = [_pulse(pulse) for pulse in self.pulse]
+        if self.together:
+            asked["together"] = [_point(point, digits) for point in self.together]
+            asked["disagreements"] = {
+                said: round(share, digits) for said, share in self.disagreements.items()
+            }
         return {
             "track": self.track,
             "first": round(self.first, 3),
@@ -134,6 +146,7 @@ class ClipResult:
     seconds: of the last frame that was read. frames: read. analysed: of those. tracks: the faces by
     number. notes: in words, what is not as one may expect (the clip breaks off, is longer than
     asked for, shows no face). annotated, table: the files written, None for what was not asked for.
+    beside: the timeline of each other modality, such as ``voice``.
     """
 
     seconds: float
@@ -143,19 +156,23 @@ class ClipResult:
     notes: Sequence[str]
     annotated: Path | None = None
     table: Path | None = None
+    beside: Mapping[str, Sequence[TimelinePoint]] = field(default_factory=dict)
 
     def to_dict(self, digits: int = 4) -> dict[str, Any]:
         """``seconds``, ``frames``, ``analysed``, ``notes`` and ``tracks``, see
-        `TrackSummary.to_dict`, as plain values.
+        `TrackSummary.to_dict`, as plain values; with other modalities ``beside``, their timelines.
 
         digits: decimals of a share or probability.
         """
+        beside = {name: [_point(point, digits) for point in points]
+                  for name, points in self.beside.items()}  # fmt: skip
         return {
             "seconds": round(self.seconds, 3),
             "frames": self.frames,
             "analysed": self.analysed,
             "notes": list(self.notes),
             "tracks": [track.to_dict(digits) for track in self.tracks],
+            **({"beside": beside} if beside else {}),
         }
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -178,13 +195,15 @@ def analyse_video(
     recognizer: EmotionRecognizer | None = None,
     *,
     report: Callable[[Progress], None] | None = None,
+    audio: bool | str | Path = False,
     **options: Any,
 ) -> ClipResult:
     """Read a clip to its end: its faces, what each resembles over time, and the files asked for.
 
     recognizer: by default one of the default weights. report: called with each :class:`Progress`.
-    options: those of :func:`analyse`, such as ``annotated="out.webm"``, ``table="out.csv"``,
-    ``explained=True``, ``every=3``, ``smoother="filter"``.
+    audio: hear the voice too, see :func:`fer_cbam.video.together.hear`; weights for voices, or True
+    for the default ones. options: those of :func:`analyse`, such as ``annotated="out.webm"``,
+    ``table="out.csv"``, ``explained=True``, ``every=3``, ``smoother="filter"``.
 
     Raises:
         VideoError, ValueError: see :func:`analyse`.
@@ -193,6 +212,9 @@ def analyse_video(
         from fer_cbam.recognizer import EmotionRecognizer
 
         recognizer = EmotionRecognizer.from_pretrained()
+    if audio is not False:
+        voice = DEFAULT_VOICE if audio is True else audio
+        options["beside"] = hear(path, options.get("max_seconds"), voice)
     return run(analyse(path, recognizer, **options), report)
 
 
@@ -209,6 +231,7 @@ def analyse(
     max_seconds: float | None = None,
     max_pixels: int = MAX_PIXELS,
     pulse: bool = False,
+    beside: Beside | None = None,
 ) -> Generator[Progress, None, ClipResult]:
     """Find, follow and read the faces of a clip, in steps of one frame.
 
@@ -219,7 +242,8 @@ def analyse(
     what is said of a face over time, or its name; by default the recogniser's own, see
     :meth:`EmotionRecognizer.smoother`. max_seconds: what comes later is left out, and a note says
     so. max_pixels: clips with larger frames are refused. pulse: look for the heart rate of each
-    face, see :mod:`fer_cbam.physiology.pulse`.
+    face, see :mod:`fer_cbam.physiology.pulse`. beside: what is heard or read of the clip, to be put
+    together with each face.
 
     Returns (as the value of ``StopIteration``; see :func:`run`) a :class:`ClipResult`.
 
@@ -234,9 +258,10 @@ def analyse(
     smoother = _smoother(recognizer, smoother)
     with ExitStack() as stack:
         reader = stack.enter_context(ClipReader(path, max_pixels))
-        analysis = _Analysis(recognizer, smoother, explained, pulse)
+        analysis = _Analysis(recognizer, smoother, explained, pulse, beside)
         if table is not None:
-            analysis.table = stack.enter_context(FaceTable(table, recognizer.label_names))
+            names = analysis.together.names if analysis.together else ()
+            analysis.table = stack.enter_context(FaceTable(table, recognizer.label_names, names))
         if annotated is not None:
             analysis.writer = stack.enter_context(ClipWriter(annotated, reader.fps or FPS_UNKNOWN))
         detector = detector or _quick(recognizer.detector)
@@ -320,11 +345,16 @@ class _Analysis:
     def __init__(
         self, recognizer: EmotionRecognizer, smoother: Smoother, explained: bool = False,
         pulse: bool = False,
+        beside: Beside | None = None,
     ) -> None:  # fmt: skip
         self.recognizer = recognizer
         self.smoother = smoother
         self.explained = explained
         self.pulse = pulse
+        self.beside = beside or Beside()
+        self.together: Together | None = None
+        if self.beside.readings:
+            self.together = Together(self.beside, recognizer.label_names, recognizer.class_mix())
         self.table: FaceTable | None = None
         self.writer: ClipWriter | None = None
         self.frames = self.analysed = 0
@@ -363,16 +393,20 @@ class _Analysis:
         )  # fmt: skip
         self._last = frame.time
         self.analysed += 1
+        joined = []
         for tracked in self._shown:
             face = self._faces.setdefault(tracked.track, _FaceSoFar(frame.time))
             face.add(frame.time, tracked.recognition)
             if self.pulse and frame.image is not None:
                 landmarks = tracked.recognition.face.landmarks
                 face.pulse.add(frame.time, skin_colour(frame.image, landmarks))
+            if self.together is not None:
+                joined.append(self.together.at(frame.time, tracked.recognition.prediction))
+                face.add_joined(frame.time, joined[-1])
         if len(self._faces) > 2 * MAX_TRACKS:
             self._keep_longest({face.track for face in self._memory.faces})
         if self.table is not None:
-            self.table.write(frame.number, frame.time, self._shown)
+            self.table.write(frame.number, frame.time, self._shown, joined)
 
     def _keep_longest(self, present: Set[int] = frozenset()) -> None:
         """Keep ``MAX_TRACKS`` faces: those that are present, then those seen most often."""
@@ -385,7 +419,7 @@ class _Analysis:
         self._keep_longest()
         summaries = [self._faces[track].summary(track, self.pulse) for track in sorted(self._faces)]
         left_out = self._memory.next_track - 1 - len(summaries)
-        notes = list(notes)
+        notes = [*notes, *self.beside.notes]
         if not summaries:
             notes.append("No face was found.")
         if any(pulse.bpm is not None for face in summaries for pulse in face.pulse):
@@ -400,6 +434,7 @@ class _Analysis:
         return ClipResult(
             self.time, self.frames, self.analysed, summaries, notes,
             None if annotated is None else Path(annotated), None if table is None else Path(table),
+            self.beside.timelines(),
         )  # fmt: skip
 
 
@@ -412,6 +447,8 @@ class _FaceSoFar:
     timeline: Timeline = field(default_factory=lambda: Timeline(max_points=TIMELINE_POINTS))
     finder: EpisodeFinder = field(default_factory=EpisodeFinder)
     pulse: PulseFinder = field(default_factory=PulseFinder)
+    together: Timeline = field(default_factory=lambda: Timeline(max_points=TIMELINE_POINTS))
+    disagreements: Counter[str] = field(default_factory=Counter)
 
     def add(self, time: float, recognition: Recognition) -> None:
         prediction = recognition.prediction
@@ -421,13 +458,19 @@ class _FaceSoFar:
         self.timeline.add(time, prediction.probs)
         self.finder.add(time, prediction.probs)
 
+    def add_joined(self, time: float, joined: Joined) -> None:
+        self.together.add(time, probs_of(joined.label_names, joined.probs[0]) or {})
+        if joined.disagree[0]:
+            self.disagreements[joined.in_words(0)] += 1
+
     def summary(self, track: int, pulse: bool) -> TrackSummary:
         shares = {label: count / self.frames for label, count in self.counts.most_common()}
         points = self.timeline.points()
         episodes = self.finder.episodes()
+        disagreed = {said: n / self.frames for said, n in self.disagreements.most_common()}
         return TrackSummary(
             track, self.first, self.last, self.frames, shares, points, episodes,
-            self.pulse.pulses() if pulse else (),
+            self.pulse.pulses() if pulse else (), self.together.points(), disagreed,
         )  # fmt: skip
 
 

@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from fer_cbam.modalities import Joined
 from fer_cbam.video.episodes import Episode, EpisodeFinder
+from fer_cbam.video.together import probs_of
 from fer_cbam.video.tracks import Tracked
 
 COLUMNS = ("time_s", "frame", "track", "x1", "y1", "x2", "y2", "label", "confidence", "uncertain")
+TOGETHER, DISAGREE = "together", "disagree"
 EPISODE_COLUMNS = ("expression", "onset_s", "apex_s", "offset_s")
 
 
@@ -26,20 +29,29 @@ class FaceTable:
     Boxes in pixels of the clip, times in seconds, probabilities smoothed, ``uncertain`` 0 or 1, no
     label for what is no face. The file appears under its name when it is complete; a block that is
     left by an exception leaves none.
+
+    beside: names of other modalities. With any, each has columns such as ``voice_label`` and
+    ``voice_anger`` (empty where it says nothing), as have all ``together``, and ``disagree`` says
+    who is sure of what, where that differs.
     """
 
-    def __init__(self, path: str | Path, labels: Sequence[str]) -> None:
+    def __init__(self, path: str | Path, labels: Sequence[str], beside: Sequence[str] = ()) -> None:
         self.path = Path(path)
         self.labels = tuple(labels)
+        self.beside = tuple(beside)
         self._part = self.path.with_name(f"{self.path.name}.part")
         self._file = self._part.open("w", newline="", encoding="utf-8")
         self._rows = csv.writer(self._file)
-        self._rows.writerow([*COLUMNS, *self.labels])
+        others = [f"{name}_{column}" for name in (*self.beside, *([TOGETHER] if beside else []))
+                  for column in ("label", *self.labels)]  # fmt: skip
+        self._rows.writerow([*COLUMNS, *self.labels, *others, *([DISAGREE] if beside else [])])
         self._finders: dict[int, EpisodeFinder] = {}
 
-    def write(self, frame: int, time: float, faces: Sequence[Tracked]) -> None:
-        """frame: its number, from 0. time: seconds."""
-        for tracked in faces:
+    def write(
+        self, frame: int, time: float, faces: Sequence[Tracked], joined: Sequence[Joined] = ()
+    ) -> None:
+        """frame: its number, from 0. time: seconds. joined: of each face, with what others say."""
+        for number, tracked in enumerate(faces):
             prediction = tracked.recognition.prediction
             finder = self._finders.setdefault(tracked.track, EpisodeFinder())
             finder.add(time, prediction.probs)
@@ -48,8 +60,17 @@ class FaceTable:
             self._rows.writerow(
                 [f"{time:.3f}", frame, tracked.track, *box,
                  "" if prediction.no_face else prediction.label,
-                 f"{prediction.confidence:.4f}", int(prediction.uncertain), *probs]
+                 f"{prediction.confidence:.4f}", int(prediction.uncertain), *probs,
+                 *(self._of_others(joined[number]) if joined else ())]
             )  # fmt: skip
+
+    def _of_others(self, joined: Joined) -> list[str]:
+        cells: list[str] = []
+        for row in (*(joined.said[name][0] for name in self.beside), joined.probs[0]):
+            probs = probs_of(joined.label_names, row)
+            cells.append("" if probs is None else max(probs, key=probs.__getitem__))
+            cells += [f"{probs[label]:.4f}" if probs else "" for label in self.labels]
+        return [*cells, joined.in_words(0) if joined.disagree[0] else ""]
 
     def __enter__(self) -> FaceTable:
         return self

@@ -1,0 +1,107 @@
+"""What is heard or read of a clip, beside the faces that are seen in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fer_cbam.audio import read_sound
+from fer_cbam.errors import SoundError
+from fer_cbam.modalities import Joined, Reading, join
+from fer_cbam.types import Prediction
+from fer_cbam.video.timeline import TimelinePoint
+from fer_cbam.voice import DEFAULT_VOICE, Voice
+
+FACE = "face"
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """readings: of other modalities, one each. reliability: see
+    :class:`fer_cbam.experts.Experts`. notes: in words, what could not be heard."""
+
+    readings: Sequence[Reading] = ()
+    reliability: Mapping[str, float] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def timelines(self) -> dict[str, list[TimelinePoint]]:
+        """Of each modality a point for each answer, at its end."""
+        return {reading.modality: _points(reading) for reading in self.readings}
+
+
+def hear(
+    path: str | Path,
+    max_seconds: float | None = None,
+    voice: Voice | str | Path = DEFAULT_VOICE,
+) -> Beside:
+    """The voice of a clip or of sound alone. Without sound, or without a voice in it, there is no
+    reading, and a note says why.
+
+    voice: the network, or where its weights are, see :meth:`fer_cbam.voice.Voice.from_pretrained`.
+
+    Raises:
+        WeightsError: no weights for voices.
+        BackendError: PyAV or ONNX Runtime is not installed.
+    """
+    if isinstance(voice, str | Path):
+        voice = Voice.from_pretrained(voice)
+    try:
+        sound = read_sound(path) if max_seconds is None else read_sound(path, max_seconds)
+        reading = voice.encode(sound)
+    except SoundError as error:
+        return Beside(notes=[f"No voice: {error}."])
+    return Beside([reading], {voice.name: voice.reliability}, list(reading.cautions))
+
+
+class Together:
+    """Joins what a face shows at a moment with what others say then.
+
+    label_names: of the face's weights. class_mix: label -> share that their probabilities expect;
+    None for equal ones.
+    """
+
+    def __init__(
+        self, beside: Beside, label_names: Sequence[str], class_mix: Mapping[str, float] | None
+    ) -> None:
+        self.names = tuple(reading.modality for reading in beside.readings)
+        self.label_names = tuple(label_names)
+        self._beside = beside
+        self._prior = None
+        if class_mix is not None:
+            self._prior = np.array([class_mix[label] for label in self.label_names])
+
+    def at(self, time: float, prediction: Prediction) -> Joined:
+        """One row. time: seconds into the clip."""
+        probs = np.array([[prediction.probs[label] for label in self.label_names]])
+        shown = Reading(
+            FACE, self.label_names, np.array([[time, time]]), np.log(np.clip(probs, 1e-12, None)),
+            np.zeros((1, 0), np.float32), self._prior,
+        )  # fmt: skip
+        heard = [_only(reading, time) for reading in self._beside.readings]
+        return join([shown, *heard], [time], self._beside.reliability)
+
+
+def probs_of(label_names: Sequence[str], row: np.ndarray) -> dict[str, float] | None:
+    """Label -> probability; None for a modality that says nothing."""
+    if np.isnan(row).any():
+        return None
+    return dict(zip(label_names, row.tolist(), strict=True))
+
+
+def _only(reading: Reading, time: float) -> Reading:
+    """The part of a reading that speaks at a time: a long one is not searched for each frame."""
+    there = np.flatnonzero((reading.times[:, 0] <= time) & (reading.times[:, 1] >= time))[-1:]
+    return Reading(
+        reading.modality, reading.label_names, reading.times[there], reading.logits[there],
+        reading.tokens[there], reading.prior,
+    )  # fmt: skip
+
+
+def _points(reading: Reading) -> list[TimelinePoint]:
+    return [
+        TimelinePoint(float(end), probs_of(reading.label_names, row))
+        for (_, end), row in zip(reading.times, reading.posterior(), strict=True)
+    ]
