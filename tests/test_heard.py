@@ -14,7 +14,7 @@ from fer_cbam.serve.example_clip import write_example_clip
 from fer_cbam.video import together
 from tests.sounds import tone, written
 
-LABELS = ("anger", "sadness")
+LABELS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 
 
 class Voice:
@@ -23,7 +23,7 @@ class Voice:
     name, label_names, reliability = "voice", LABELS, 0.1
 
     def encode(self, sound) -> Reading:
-        logits = np.log([[0.1, 0.9]])
+        logits = np.log([[0.01] * 5 + [0.94, 0.01]])
         return Reading("voice", LABELS, np.array([[0.0, 99.0]]), logits, np.zeros((1, 2), "f4"))
 
 
@@ -63,7 +63,7 @@ def test_predict_as_json(clip: Path, capsys) -> None:
     said = capsys.readouterr()
     first, second = map(json.loads, said.out.splitlines())
     assert first["tracks"][0]["disagreements"]["face: happiness, voice: sadness"] > 0.3
-    assert first["beside"]["voice"][0]["probs"]["sadness"] == pytest.approx(0.9)
+    assert first["beside"]["voice"][0]["probs"]["sadness"] == pytest.approx(0.94)
     assert list(second) == ["clip", "beside"] and "junk.wav: not a clip" in said.err
 
 

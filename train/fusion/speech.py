@@ -56,6 +56,18 @@ FINE = replace(SETTINGS, epochs=12, lr=1e-3)  # from a network that learnt anoth
 NETWORK, BASELINES = "fer_cbam_prosody", ("logistic regression", "support vector machine")
 SHARED = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
 # The labels of the face: calm is neutral there, boredom is none of them.
+CARD = """---
+license: cc-by-nc-sa-4.0
+tags: [speech-emotion-recognition]
+---
+
+# How something is said
+
+A `fer_cbam_prosody` of FER-CBAM, which learnt {utterances} utterances of actors: RAVDESS
+(Livingstone and Russo 2018, CC BY-NC-SA 4.0) and EmoDB (Burkhardt et al. 2005). For research, not
+for sale, under the licence of RAVDESS. It tells {labels} from two seconds of sound at 16 kHz.
+Speech that is not acted was not measured, nor were other languages than English and German.
+"""
 OF_FACE = {**{label: label for label in LABELS}, "calm": "neutral"}
 APART, ALONE, ACROSS, RANDOM, JOINT = (
     "speakers apart, 5 folds", "one speaker left out", "from the other set", "random fifth",
@@ -324,6 +336,9 @@ def release(protocol: Protocol, temperature: float, runs: Path, folder: Path) ->
     }  # fmt: skip
     save_model(model, folder, LABELS, extra, dtype=torch.float16)
     add_voice_graph(folder)
+    (folder / "README.md").write_text(
+        CARD.format(utterances=len(rows), labels=", ".join(LABELS)), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Recognizer:
     def forward(self, x):
         places = np.round(x / 30).astype(int)
         logits = self.scale * np.eye(len(FACE_LABELS))[places]
-        return Forward(logits, np.zeros((len(x), 8, 1, 1)))
+        return Forward(logits, np.zeros((len(x), 8, 1, 1)), None, None)
 
 
 def faces() -> Dataset:

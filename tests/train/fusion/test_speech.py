@@ -136,6 +136,7 @@ def test_the_command(voices, tmp_path, monkeypatch) -> None:
     names = {(r["protocol"], r["data"], r["weights"], r["metric"]) for r in report["records"]}
     assert (speech.ALONE, "emodb", speech.NETWORK, "unweighted average recall") in names
     assert (weights / "model.safetensors").stat().st_size < 2 << 20
+    assert "license: cc-by-nc-sa-4.0" in (weights / "README.md").read_text()
     reading = Voice.from_pretrained(weights).encode(checked(tone(3, 200)))
     assert reading.logits.shape == (6, 7)
     monkeypatch.setattr(speech, "fit", None)  # everything is done: nothing is trained again
