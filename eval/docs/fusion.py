@@ -60,8 +60,23 @@ def missing(records: pd.DataFrame) -> str:
     return table(("learnt from all, tried with", "accuracy, %"), rows)
 
 
+def pulse(records: pd.DataFrame) -> str:
+    """A heart rate read from a face that was given a pulse."""
+    own = select(records, study="fusion", data="synthetic pulse")
+    rows = []
+    for condition in dict.fromkeys(own["condition"]):
+        each = select(own, condition=condition)
+        rows.append([
+            condition, cell(each, ".1f", metric="quality"), cell(each, ".0p", metric="answered"),
+            cell(each, ".1f", metric="error"), cell(each, ".0p", metric="far off"),
+        ])  # fmt: skip
+    return table(("face", "quality, dB", "a rate is given, %", "mean error, beats a minute",
+                  "off by more than 5, %"), rows)  # fmt: skip
+
+
 BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {
     "fusion-people": people,
     "fusion-sentiment": sentiment,
     "fusion-missing": missing,
+    "fusion-pulse": pulse,
 }

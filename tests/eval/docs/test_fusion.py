@@ -34,6 +34,13 @@ def test_sentiment_stands_beside_what_was_published(loaded):
     assert "| all | 75.0 \u00b1 1.0 |" in fusion.missing(records)
 
 
+def test_a_pulse_that_was_put_in(loaded):
+    fields = {"data": "synthetic pulse", "condition": "at rest"}
+    rows = [record("quality", 7.25, **fields), record("answered", 0.5, **fields),
+            record("error", 1.5, **fields)]  # fmt: skip
+    assert "| at rest | 7.2 | 50 | 1.5 | \u2013 |" in fusion.pulse(loaded(fusion=rows))
+
+
 def test_nothing_measured(loaded):
     records = loaded(evaluation=[record("accuracy", 0.5, data="ferplus")])
     assert fusion.people(records) == fusion.sentiment(records) == NOT_YET
