@@ -11,11 +11,16 @@ import numpy as np
 from fer_cbam.audio import read_sound
 from fer_cbam.errors import SoundError
 from fer_cbam.modalities import Joined, Reading, join
+from fer_cbam.text import TextReader
+from fer_cbam.transcripts import Transcript, read_transcript
 from fer_cbam.types import Prediction
 from fer_cbam.video.timeline import TimelinePoint
 from fer_cbam.voice import DEFAULT_VOICE, Voice
 
 FACE = "face"
+#: What is said and what is seen in one moment err together, and no paired recordings were at hand
+#: to learn a weight from: words count half.
+TEXT_RELIABILITY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +35,31 @@ class Beside:
     def timelines(self) -> dict[str, list[TimelinePoint]]:
         """Of each modality a point for each answer, at its end."""
         return {reading.modality: _points(reading) for reading in self.readings}
+
+    def and_also(self, other: Beside) -> Beside:
+        """Both; a modality that both have stands twice, which :class:`Together` refuses."""
+        return Beside(
+            [*self.readings, *other.readings], {**self.reliability, **other.reliability},
+            [*self.notes, *other.notes],
+        )  # fmt: skip
+
+
+def read(transcript: str | Path | Transcript, reader: TextReader | str | Path) -> Beside:
+    """What is said in a clip.
+
+    transcript: a file, see :func:`fer_cbam.transcripts.read_transcript`, or its lines. reader: the
+    network, or the folder of its weights, see :meth:`fer_cbam.text.TextReader.from_pretrained`.
+
+    Raises:
+        TextError: a transcript that cannot be read.
+        WeightsError: no weights for text.
+        ImportError: pysubs2 or ONNX Runtime is not installed.
+    """
+    if isinstance(reader, str | Path):
+        reader = TextReader.from_pretrained(reader)
+    lines = transcript if isinstance(transcript, Transcript) else read_transcript(transcript)
+    reading = reader.encode(lines)
+    return Beside([reading], {reader.name: TEXT_RELIABILITY}, list(reading.cautions))
 
 
 def hear(

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from fer_cbam.modalities import Reading
-from fer_cbam.video import analyse, run
-from fer_cbam.video.together import Beside, Together, hear
+from fer_cbam.transcripts import Line, Transcript
+from fer_cbam.video import analyse, analyse_video, run
+from fer_cbam.video.together import TEXT_RELIABILITY, Beside, Together, hear, read
 from tests.video.faces import face, recognition
 from tests.video.test_analysis import LABELS, Detector, Recognizer, make
 
@@ -106,3 +107,44 @@ def test_what_cannot_be_heard_is_a_note(tmp_path: Path) -> None:
     pytest.importorskip("av", reason="PyAV is not installed (fer-cbam[audio])")
     beside = hear(clip, voice=Deaf())
     assert not beside.readings and beside.notes[0].startswith("No voice: clip.avi: no sound track")
+
+
+class Reader:
+    """Hears anger in "no", and is unsure of all else."""
+
+    name = "text"
+
+    def encode(self, said: Transcript) -> Reading:
+        probs = np.array([[0.9, 0.1] if line.text == "No" else [0.5, 0.5] for line in said.lines])
+        times = np.array([(line.begin, line.end) for line in said.lines])
+        empty = np.zeros((len(probs), 1), np.float32)
+        return Reading("text", LABELS, times, np.log(probs), empty, cautions=("Some caution.",))
+
+
+SAID = Transcript((Line(0.0, 0.5, "No"), Line(0.6, 1.0, "Well")))
+
+
+def test_words_beside_a_face(tmp_path: Path) -> None:
+    clip, table = make(tmp_path / "clip.avi", 12), tmp_path / "faces.csv"
+    result = analyse_video(
+        clip, Mixed(), detector=Detector(lambda n: [face(160, 120)]), table=table,
+        transcript=SAID, text=Reader(),
+    )  # fmt: skip
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    odds = 0.75 / 0.25 * (0.1 / 0.9) ** TEXT_RELIABILITY
+    assert float(rows[2]["together_happiness"]) == pytest.approx(odds / (1 + odds), abs=1e-4)
+    assert rows[2]["text_label"] == "anger" and rows[11]["text_label"] == ""
+    assert [p.time for p in result.beside["text"]] == [0.5, 1.0]
+    assert "Some caution." in result.notes
+
+
+def test_a_voice_and_words_beside_a_face(tmp_path: Path) -> None:
+    path = tmp_path / "said.txt"
+    path.write_text("0 0.5 No\n")
+    both = BESIDE.and_also(read(path, Reader()))
+    assert [r.modality for r in both.readings] == ["voice", "text"]
+    assert both.reliability == {"voice": 0.5, "text": TEXT_RELIABILITY}
+    assert both.notes == ["Some note.", "Some caution."]
+    with pytest.raises(ValueError, match="expected a folder of weights for text"):
+        analyse_video("clip.avi", Mixed(), transcript=path)
