@@ -17,6 +17,7 @@ import timm
 import torch
 from torch import nn
 
+from eval.clips.methods import smoothed
 from eval.clips.readings import CACHE, Readings, read_clips
 from eval.clips.recorded import by_subject, read_recorded
 from eval.clips.sets import in_order, test_clips
@@ -29,6 +30,8 @@ from fer_cbam.data.protocols import protocol_splits
 from fer_cbam.decide import Decision
 from fer_cbam.detect import face_detector
 from fer_cbam.errors import FerError
+from fer_cbam.smoothing.filter import Filter
+from fer_cbam.smoothing.named import open_smoother
 from train import recurrent
 from train.losses import Columns, cross_entropy
 from train.recipe import Recipe
@@ -110,10 +113,19 @@ def train_on_clips(
     backend = open_backend(recipe.clips.weights, "onnx")
     decision = Decision.of(backend.config, backend.label_names)
     name, *sides = readings_of(recipe, backend, path, votes, cache)
-    train, watched = (recurrent.sequences(side, decision.posterior(side.logits)) for side in sides)
+    filtering = open_smoother(backend.config, backend.weights_file, decision, name="filter")
+    assert isinstance(filtering, Filter)
+    train, watched = (
+        recurrent.sequences(side, smoothed(side, decision.posterior(side.logits), filtering))
+        for side in sides
+    )
     digest = hashlib.sha256(backend.weights_file.read_bytes()).hexdigest()
     record = {
         "reads": {"weights": backend.name, "sha256": digest},
+        "filter": {
+            "prior": dict(zip(filtering.label_names, filtering.prior.tolist(), strict=True)),
+            "rate": filtering.rate, "anew": filtering.anew,
+        },
         "training": {
             "data": name, "protocol": "public", "split": "public",
             "recipe": dataclasses.asdict(recipe), "clips": len(train),
@@ -131,7 +143,7 @@ def release_recurrent(run: Path, folder: Path) -> Path:
     """Write the weights of a run as float16, as they are embedded; the folder."""
     config = pretrained.read_config(run)
     model = cast(nn.Module, timm.create_model(f"local-dir:{run}", pretrained=True))
-    extra = {key: config[key] for key in ("reads", "training", "temperature")}
+    extra = {key: config[key] for key in ("reads", "filter", "training", "temperature")}
     return hub.save_model(model, folder, pretrained.label_names(config), extra, torch.float16)
 
 

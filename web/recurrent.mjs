@@ -3,6 +3,7 @@
 
 import { cuesOf } from "./cues.mjs";
 import { WeightsError } from "./errors.mjs";
+import { filter } from "./smoothing.mjs";
 
 const [SHORTEST, LONGEST] = [1e-3, 10]; // seconds between two frames that are told apart
 const LOG_MIDDLE = -2.5; // logarithm of a twelfth of a second
@@ -50,7 +51,17 @@ export function recurrent(config, tensors, labels, embedding) {
     return next;
   }
 
+  const filtering = filterOf(config, labels);
+
+  // With a filter in the config the network is shown what that says by then.
   function step(face, seconds, before) {
+    if (!filtering) return stepOf(face, seconds, before);
+    const { probs, state: belief } = filtering.step(face, seconds, before?.belief ?? null);
+    const own = stepOf({ ...face, probs }, seconds, before?.own ?? null);
+    return { probs: own.probs, state: { belief, own: own.state } };
+  }
+
+  function stepOf(face, seconds, before) {
     const x = features(face);
     const since = before ? Math.min(seconds, LONGEST) : 0;
     const scaled = Float64Array.from(x, (v, i) => (v - own.mean.data[i]) / own.std.data[i]);
@@ -67,6 +78,15 @@ export function recurrent(config, tensors, labels, embedding) {
     return { probs: softmax(labels, logits), state };
   }
   return { name: "network", step };
+}
+
+function filterOf({ filter: given }, labels) {
+  if (!given) return null;
+  const { prior, rate, anew } = given;
+  if (!labels.every((label) => prior?.[label] > 0) || !(rate > 0) || !(anew > 0)) {
+    throw new WeightsError("filter: expected prior of each label, rate and anew");
+  }
+  return filter(Object.fromEntries(labels.map((label) => [label, prior[label]])), rate, anew);
 }
 
 function longShort(gates, past, state, hidden) {

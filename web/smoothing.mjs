@@ -22,12 +22,12 @@ export function average() {
 
 // A hidden-Markov filter: a face keeps its expression, or takes another at some rate. prior: label
 // -> how often it is met.
-export function filter(prior) {
+export function filter(prior, rate = RATE, anew = ANEW) {
   const labels = Object.keys(prior);
   const met = labels.map((label) => Math.max(prior[label], LEAST));
   const step = ({ probs }, seconds, state) => {
-    const kept = Math.exp(-RATE * seconds);
-    const counts = state ? 1 - Math.exp(-seconds / ANEW) : 1;
+    const kept = Math.exp(-rate * seconds);
+    const counts = state ? 1 - Math.exp(-seconds / anew) : 1;
     const belief = labels.map((label, i) => {
       const before = state ? kept * state[label] + (1 - kept) * met[i] : met[i];
       const evidence = Math.max(probs[label], LEAST) / met[i];

@@ -87,10 +87,10 @@ tags:
 # Model card: `{name}`
 
 `{architecture}` of FER-CBAM: {cell}, which answers over time on what `{reads}` sees of each
-frame of a face. {parameters:.2f} M parameters. In: the {count} log-probabilities of the frame,
-eight cues of how well the face is seen (the detector's score, sharpness, roll, yaw, pitch, size,
-brightness, contrast), the embedding, and the seconds since the last frame. Out: {count}
-probabilities for each frame, from the frames up to it: {labels}.
+frame of a face. {parameters:.2f} M parameters. In: the {count} log-probabilities of the filter that
+comes before it, eight cues of how well the face is seen (the detector's score, sharpness, roll,
+yaw, pitch, size, brightness, contrast), the embedding, and the seconds since the last frame. Out:
+{count} probabilities for each frame, from the frames up to it: {labels}.
 
 ## How to use it
 

@@ -5,7 +5,8 @@ Inputs, float32: ``x`` ``(B, D)``, what was seen of B faces as
 :func:`fer_cbam.smoothing.recurrent.features` has it; ``seconds`` ``(B,)`` since the last frame of
 each, 0 for a new one; ``state`` ``(B, S)``, zeros at first. Outputs: ``logits`` ``(B, K)``, to be
 divided by the ``temperature`` of config.json before the softmax, and ``new_state`` ``(B, S)``. For
-LiteRT B is 1.
+LiteRT B is 1. Where config.json has a ``filter``, the probabilities in ``x`` are what that says by
+then, see :class:`fer_cbam.smoothing.recurrent.Recurrent`; the filter is no part of the step.
 """
 
 from __future__ import annotations

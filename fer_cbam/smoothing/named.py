@@ -19,7 +19,8 @@ from fer_cbam.smoothing.base import Smoother
 from fer_cbam.smoothing.filter import Filter
 from fer_cbam.smoothing.recurrent import Recurrent
 
-# Of the filter, chosen on clips from faces of the training side (python -m train.filter).
+# Of the filter, chosen on clips from PublicTest faces. What clips of the training side choose
+# (python -m train.filter) is no better there.
 RATE, ANEW, TEMPERATURE = 3.2, 0.05, 1.0
 
 

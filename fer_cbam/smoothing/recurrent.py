@@ -3,6 +3,7 @@ products for a face and a frame, without torch and without ONNX Runtime."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from fer_cbam.decide import softmax
 from fer_cbam.errors import WeightsError
 from fer_cbam.smoothing.base import Seen, State
 from fer_cbam.smoothing.cues import CUES
+from fer_cbam.smoothing.filter import Filter
 
 SHORTEST, LONGEST = 1e-3, 10.0  # seconds between two frames that are told apart
 LOG_MIDDLE = -2.5  # logarithm of a twelfth of a second
@@ -34,7 +36,9 @@ def features(seen: Seen) -> np.ndarray:
 
 
 class Recurrent:
-    """See :class:`fer_cbam.smoothing.base.Smoother`. config, tensors: of a folder of weights.
+    """See :class:`fer_cbam.smoothing.base.Smoother`. config, tensors: of a folder of weights. Where
+    the config has ``filter`` (``prior``, ``rate``, ``anew``), the network is not shown what a frame
+    says alone but what that filter says by then, and its state begins with the filter's.
 
     Raises:
         WeightsError: no recurrent network, one that reads clips backwards too, or tensors that do
@@ -55,6 +59,7 @@ class Recurrent:
         self.config = config
         self.temperature = float(config.get("temperature", 1.0))
         self._lstm = architecture == "fer_cbam_lstm"
+        self._filter = _filter_of(config, self.label_names)
         try:
             self._use(tensors)
         except KeyError as error:
@@ -92,10 +97,16 @@ class Recurrent:
         self.embedding_size = embedding
 
     def step(self, seen: Seen, seconds: float, state: State | None) -> tuple[np.ndarray, State]:
-        x = features(seen)
-        old = np.asarray(np.zeros(len(self._fade)) if state is None else state, np.float32)
-        logits, new = self.logits(x, 0.0 if state is None else seconds, old)
-        return softmax(logits[None] / self.temperature)[0], tuple(new.tolist())
+        belief: State = ()
+        if self._filter is not None:
+            before = None if state is None else state[: len(self.label_names)]
+            probs, belief = self._filter.step(seen, seconds, before)
+            seen = replace(seen, probs=probs)
+        own = np.zeros(self.state_size) if state is None else state[len(belief) :]
+        logits, new = self.logits(
+            features(seen), 0.0 if state is None else seconds, np.asarray(own, np.float32)
+        )
+        return softmax(logits[None] / self.temperature)[0], (*belief, *new.tolist())
 
     def logits(
         self, x: np.ndarray, seconds: float, state: np.ndarray
@@ -129,6 +140,17 @@ class Recurrent:
         reset, kept = np.split(_sigmoid(gates[: 2 * n] + past[: 2 * n]), 2)
         new = np.tanh(gates[2 * n :] + reset * past[2 * n :])
         return np.asarray((1 - kept) * new + kept * state)
+
+
+def _filter_of(config: dict[str, Any], labels: tuple[str, ...]) -> Filter | None:
+    given = config.get("filter")
+    if given is None:
+        return None
+    try:
+        prior = np.array([given["prior"][label] for label in labels], np.float64)
+        return Filter(labels, prior, float(given["rate"]), float(given["anew"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"filter: {given}; expected prior of each label, rate, anew") from error
 
 
 def _sigmoid(x: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import timm
@@ -11,6 +13,7 @@ from fer_cbam import hub, pretrained
 from fer_cbam.errors import WeightsError
 from fer_cbam.labels import LABEL_SETS
 from fer_cbam.smoothing.base import Seen
+from fer_cbam.smoothing.filter import Filter
 from fer_cbam.smoothing.recurrent import Recurrent, features
 
 LABELS = LABEL_SETS["ferplus"]
@@ -56,6 +59,24 @@ def test_steps_are_those_of_torch(model, tmp_path):
         probs, state = smoother.step(one, float(since), state)
         np.testing.assert_allclose(probs, row, atol=1e-5)
     assert len(state) == model.state_size
+
+
+def test_what_a_filter_says_is_shown_in_place_of_the_frame(model, tmp_path):
+    """The filter's state travels before the network's."""
+    prior = {label: (i + 1) / 36 for i, label in enumerate(LABELS)}
+    given = {"prior": prior, "rate": 2.0, "anew": 0.1}
+    smoother = Recurrent.load(saved(model, tmp_path / "a", filter=given))
+    plain = Recurrent.load(saved(model, tmp_path / "b"))
+    filtering = Filter(LABELS, np.array(list(prior.values())), 2.0, 0.1)
+    state = belief = own = None
+    for one, since in zip(frames(10), np.random.default_rng(3).exponential(0.2, 10), strict=True):
+        said, belief = filtering.step(one, float(since), belief)
+        expected, own = plain.step(replace(one, probs=said), float(since), own)
+        probs, state = smoother.step(one, float(since), state)
+        np.testing.assert_allclose(probs, expected, atol=1e-6)
+        np.testing.assert_allclose(state, [*belief, *own], atol=1e-6)
+    with pytest.raises(WeightsError, match="expected prior of each label, rate, anew"):
+        Recurrent.load(saved(model, tmp_path / "c", filter={"prior": {}, "rate": 1, "anew": 1}))
 
 
 def test_float16_as_it_is_embedded(model, tmp_path):

@@ -43,7 +43,11 @@ def saved(name: str, folder: Path) -> Path:
         torch.nn.init.normal_(parameter, 0, 0.4)
     model.mean.normal_()
     model.std.uniform_(0.5, 2)
-    return hub.save_model(model, folder, LABELS, {"temperature": 1.5}, torch.float16)
+    prior = {label: (i + 1) / 36 for i, label in enumerate(LABELS)}
+    extra: dict = {"temperature": 1.5}
+    if name == "fer_cbam_gru":  # one with a filter before it, one without
+        extra["filter"] = {"prior": prior, "rate": 2.0, "anew": 0.1}
+    return hub.save_model(model, folder, LABELS, extra, torch.float16)
 
 
 def frames(count: int) -> list[tuple[Face, np.ndarray, np.ndarray, np.ndarray]]:
