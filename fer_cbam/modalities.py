@@ -49,7 +49,7 @@ class Reading:
 
     def __post_init__(self) -> None:
         count, labels = len(self.times), len(self.label_names)
-        shapes = {"times": (count, 2), "logits": (count, labels)}
+        shapes: dict[str, tuple[int, ...]] = {"times": (count, 2), "logits": (count, labels)}
         if self.prior is not None:
             shapes["prior"] = (labels,)
         for name, shape in shapes.items():

@@ -44,7 +44,7 @@ _GRAMS = (3, 4, 5)  # letters
 
 def tokens(text: str) -> list[str]:
     """Words, marks and emoticons in small letters; ``don't`` is two, ``sooo`` is ``soo``."""
-    found = []
+    found: list[str] = []
     for token in _TOKEN.findall(text.replace("\u2019", "'")):
         plain = _LONG.sub(r"\1\1", token.lower())
         tail = _TAIL.fullmatch(plain)

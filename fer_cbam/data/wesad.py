@@ -68,7 +68,7 @@ def read_wesad(path: str | os.PathLike[str]) -> list[Subject]:
 
 def _stages(files: Files, name: str) -> tuple[Stage, ...]:
     text = files.read(name, MAX_TABLE_BYTES).decode("utf-8-sig", "replace")
-    rows = {}
+    rows: dict[str, list[str]] = {}
     for line in text.splitlines():
         key, *fields = line.strip().lstrip("# ").split(";")
         rows.setdefault(key.strip().upper(), [field.strip() for field in fields if field.strip()])

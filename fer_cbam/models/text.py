@@ -38,6 +38,7 @@ class FerCbamText(nn.Module):
     ):
         super().__init__()
         self.num_classes, self.num_features = num_classes, width * len(sizes)
+        self.sizes = sizes
         self.words = nn.Embedding(num_words + 1, dim, padding_idx=0)
         self.grams = nn.Embedding(num_grams + 1, num_classes, padding_idx=0)
         self.convs = nn.ModuleList(nn.Conv1d(dim, width, size) for size in sizes)
@@ -55,8 +56,7 @@ class FerCbamText(nn.Module):
         there = (words > 0).unsqueeze(1)
         x = self.drop(self.words(words)).transpose(1, 2) * there
         found = []
-        for conv in self.convs:
-            size = conv.kernel_size[0]
+        for size, conv in zip(self.sizes, self.convs, strict=True):
             seen = F.relu(conv(F.pad(x, ((size - 1) // 2, size // 2))))
             found.append((seen * there).amax(2))
         return torch.cat(found, 1)
