@@ -11,38 +11,76 @@ from eval.docs.markdown import DASH, NOT_YET, cell, table, text
 from eval.docs.records import one, select
 
 ALL = "all corruptions"
+SVM = "HOG + linear SVM"
+TWINS = ("with CBAM", "without CBAM")  # of the study on attention
 
 
 def robustness(records: pd.DataFrame) -> str:
-    """What each corruption leaves of each set of weights; what costs most comes first."""
-    own = select(records, study="trust", metric="relative_accuracy")
-    weights = sorted(own["weights"].unique())
-    if not weights:
-        return NOT_YET
+    """What each corruption leaves of each set of weights, a table for each data set."""
     spoilt = select(records, study="trust", group=None)
-    mean = own.groupby("condition")["value"].mean()
+    whole = select(spoilt, metric="relative_accuracy", condition=ALL)
+    data = sorted(whole["data"].unique(), key=lambda name: (-whole["data"].eq(name).sum(), name))
+    return "\n\n".join(_spoilt(select(spoilt, data=name)) for name in data) or NOT_YET
+
+
+def _spoilt(records: pd.DataFrame) -> str:
+    """The table of one data set; what costs most comes first."""
+    relative = select(records, metric="relative_accuracy")
+    mean = relative.groupby("condition")["value"].mean()
     order = sorted(mean.index, key=lambda c: (c == ALL, mean[c]))
-    columns = {"relative accuracy": "relative_accuracy", "error": "corruption_error"}
-    header = ["spoilt by, %"]
+    weights = sorted(relative["weights"].unique())
+    shown = titles.data(relative["data"].iloc[0])
+    header = [f"spoilt by, % on {shown}"]
     for name in weights:
-        whole = one(own, weights=name, condition=ALL)
-        faces = f"{text(whole['n'], ',.0f')} faces of {titles.data(whole['data'])}"
-        header += [f"{titles.method(name)}, {faces}: relative accuracy", "error"]
-    svm_data = titles.data(one(own, weights=weights[0], condition=ALL)["data"])
-    header.append(f"error of HOG + linear SVM on {svm_data}")
-    rows = []
-    for condition in order:
-        here = select(spoilt, condition=condition)
-        row = [condition.replace("_", " ")]
-        for name in weights:
-            row += [cell(here, ".1p", "interval", weights=name, metric=m) for m in columns.values()]
-        row.append(cell(here, ".1p", weights=weights[0], metric="hog_svm_corruption_error"))
-        rows.append(row)
-    means = ", ".join(
-        f"{titles.method(name)} {cell(spoilt, '.2f', weights=name, metric='mce')}"
-        for name in weights
+        faces = one(relative, weights=name, condition=ALL)["n"]
+        header += [f"{titles.method(name)}, {text(faces, ',.0f')} faces: relative accuracy",
+                   "error"]  # fmt: skip
+    svm = select(records, metric="hog_svm_corruption_error")
+    beside = svm[svm["weights"] == svm["weights"].min()]
+    columns = ("relative_accuracy", "corruption_error")
+    rows = [
+        [condition.replace("_", " "),
+         *(cell(records, ".1p", "interval", condition=condition, weights=name, metric=metric)
+           for name in weights for metric in columns),
+         *([cell(beside, ".1p", condition=condition)] if len(beside) else [])]
+        for condition in order
+    ]  # fmt: skip
+    if not len(beside):
+        return table(header, rows)
+    means = ", ".join(f"{titles.method(name)} {cell(records, '.2f', weights=name, metric='mce')}"
+                      for name in select(records, metric="mce")["weights"])  # fmt: skip
+    return (
+        f"{table([*header, f'error of {SVM}'], rows)}\n\nmCE (error over that of {SVM}): {means}."
     )
-    return f"{table(header, rows)}\n\nmCE (error over that of HOG + linear SVM): {means}."
+
+
+def attention(records: pd.DataFrame) -> str:
+    """Two networks of one recipe, with CBAM and without, on the same spoilt faces."""
+    own = select(records, study="attention")
+    changes = select(own, metric="corruption_error_change").set_index("condition")["value"]
+    rows = []
+    for condition in sorted(changes.index, key=lambda c: (c == ALL, changes[c])):
+        here = select(own, condition=condition)
+        row = [condition.replace("_", " ")]
+        for name in TWINS:
+            row += [cell(here, ".1p", weights=name, metric=metric)
+                    for metric in ("relative_accuracy", "corruption_error")]  # fmt: skip
+        row += [cell(here, "+.1p", "interval", metric="corruption_error_change")]
+        row += [cell(here, ".1p", metric=f"hog_svm_{metric}")
+                for metric in ("relative_accuracy", "corruption_error")]  # fmt: skip
+        rows.append(row)
+    header = ["spoilt by, %"]
+    for name in TWINS:
+        header += [f"{name}: relative accuracy", "error"]
+    header += ["error, CBAM less none", f"{SVM}: relative accuracy", "error"]
+    if not rows:
+        return NOT_YET
+    clean = select(own, condition="clean")
+    accuracies = ", ".join([
+        *(f"{name} {cell(clean, '.1p', weights=name, metric='accuracy')}" for name in TWINS),
+        f"{SVM} {cell(clean, '.1p', metric='hog_svm_accuracy')}",
+    ])  # fmt: skip
+    return f"{table(header, rows)}\n\nAccuracy before: {accuracies}."
 
 
 def fairness(records: pd.DataFrame) -> str:
@@ -79,5 +117,6 @@ def _found(records: pd.DataFrame) -> list[str]:
 
 BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {
     "robustness": robustness,
+    "robustness-attention": attention,
     "fairness": fairness,
 }

@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from eval.bootstrap import bootstrap
@@ -22,8 +23,8 @@ from eval.records import Record
 from eval.studies.alignment import View, embed, find
 from eval.trust.faithfulness import UNUSED, means, said
 from eval.trust.fills import FILLS, standard_noise
+from eval.trust.page import figure, number, paragraph, table
 from eval.trust.page import find as find_record
-from eval.trust.page import number, paragraph, table
 from eval.trust.section import Subject
 from fer_cbam.detect import face_detector
 from fer_cbam.errors import DataError, ImageError
@@ -247,11 +248,34 @@ def html(records: Sequence[Record]) -> str:
         "Share of what hiding takes that lies in the regions which FACS (Ekman and Friesen) ties "
         "to the emotion, and the share of the face that they fill."
     )
-    groups = dict.fromkeys(r["group"] for r in records if r["metric"] == "facs_share")
-    return text + table(["emotion", "FACS", "regions", "share", "area", "faces"], [
+    groups = [r["group"] for r in records if r["metric"] == "facs_share"]
+    text += table(["emotion", "FACS", "regions", "share", "area", "faces"], [
         [label, FACS[label].words, ", ".join(FACS[label].regions),
          *(number(find_record(records, metric=m, group=label), ".0%")
            for m in ("facs_share", "facs_area")),
          str((find_record(records, metric="facs_share", group=label) or {})["n"])]
         for label in groups
     ])  # fmt: skip
+    if groups:
+        alt = "Share of what hiding takes inside the regions of FACS, beside the area they fill"
+        text += figure(facs_bars(records), alt)
+    return text + paragraph(
+        "Action units are open: no labels of them were learnt. The losses by region are what can "
+        "be had without; they do not say which muscle moved."
+    )
+
+
+def facs_bars(records: Sequence[Record]) -> Figure:
+    """Share of the effect and share of the area, of each emotion."""
+    metrics = {"facs_share": "of what hiding takes", "facs_area": "of the face's area"}
+    labels = [r["group"] for r in records if r["metric"] == "facs_share"]
+    drawn = Figure(figsize=(7, 3), layout="constrained")
+    axes = drawn.subplots()
+    for i, (metric, text) in enumerate(metrics.items()):
+        own = [r["value"] for r in records if r["metric"] == metric]
+        axes.bar(np.arange(len(labels)) + 0.4 * i, own, width=0.4, label=text,
+                 color=("#4477AA", "#BBBBBB")[i])  # fmt: skip
+    axes.set_xticks(np.arange(len(labels)) + 0.2, labels)
+    axes.set(ylabel="share in the regions of FACS", ylim=(0, 1))
+    axes.legend()
+    return drawn

@@ -64,23 +64,30 @@ Method = Callable[[Sequence[np.ndarray]], Answers]
 
 def measure(subject: Subject) -> list[Record]:
     """Records of the weights, and of the SVM where there is a training side of grey faces."""
-    drawn = np.sort(subject.rng(name).permutation(len(subject.samples))[:FACES])
-    samples = [subject.samples[i] for i in drawn]
-    methods: list[Method] = [lambda crops: _answers(subject, samples, crops)]
-    svm = _baseline(subject, samples)
+    samples = drawn(subject)
+    methods: list[Method] = [network(subject, samples)]
+    svm = hog_svm(subject, samples)
     if svm:
         methods.append(svm)
-    runs = _run(subject, samples, methods)
-    records = list(_records(subject, samples, runs[0]))
+    runs = spoilt_runs(subject, samples, methods)
+    records = list(run_records(subject, samples, runs[0]))
     if svm:
         mce = scores.mce(runs[0].hits(), runs[1].hits())
         records.append(subject.record("mce", mce, condition=ALL, n=len(samples)))
-        records += _records(subject, samples, runs[1], BASELINE)
+        records += run_records(subject, samples, runs[1], BASELINE)
     return records
 
 
-def _run(subject: Subject, samples: Sequence[Sample], methods: Sequence[Method]) -> list[Run]:
-    """The same spoilt crops for every method."""
+def drawn(subject: Subject) -> list[Sample]:
+    """The faces that are spoilt."""
+    chosen = np.sort(subject.rng(name).permutation(len(subject.samples))[:FACES])
+    return [subject.samples[i] for i in chosen]
+
+
+def spoilt_runs(
+    subject: Subject, samples: Sequence[Sample], methods: Sequence[Method]
+) -> list[Run]:  # fmt: skip
+    """The same spoilt crops for every method. subject: what says how many levels, and the seed."""
     crops, ids = [s.pixels for s in samples], [s.sample_id for s in samples]
     runs = [Run(method(crops), {}) for method in methods]
     for corruption, own in subject.progress(levels().items(), name):
@@ -95,20 +102,25 @@ def _run(subject: Subject, samples: Sequence[Sample], methods: Sequence[Method])
     return runs
 
 
-def _answers(subject: Subject, samples: Sequence[Sample], crops: Sequence[np.ndarray]) -> Answers:
-    said = subject.decision.predictions(predict_logits(subject.fast, crops))
-    hits = np.array([p.label == s.label for p, s in zip(said, samples, strict=True)])
-    return Answers(hits, np.array([p.confidence for p in said]))
+def network(subject: Subject, samples: Sequence[Sample]) -> Method:
+    """The weights of a subject as a method."""
+
+    def answers(crops: Sequence[np.ndarray]) -> Answers:
+        said = subject.decision.predictions(predict_logits(subject.fast, crops))
+        hits = np.array([p.label == s.label for p, s in zip(said, samples, strict=True)])
+        return Answers(hits, np.array([p.confidence for p in said]))
+
+    return answers
 
 
-def _baseline(subject: Subject, samples: Sequence[Sample]) -> Method | None:
+def hog_svm(subject: Subject, samples: Sequence[Sample]) -> Method | None:
     """The SVM as a method, None where it cannot be trained: no faces, or not all of one kind."""
     shapes = {s.pixels.shape for s in (*subject.train, *samples)}
     if not subject.train or len(shapes) > 1 or len(next(iter(shapes))) != 2:
         return None
     count = QUICK_BASELINE_FACES if subject.quick else BASELINE_FACES
-    drawn = subject.rng(BASELINE).permutation(len(subject.train))[:count]
-    train = [subject.train[i] for i in drawn]
+    chosen = subject.rng(BASELINE).permutation(len(subject.train))[:count]
+    train = [subject.train[i] for i in chosen]
     if len({s.label for s in train}) < 2:
         return None
     svm = fit_hog_svm(np.stack([s.pixels for s in train]), np.array([s.label for s in train]))
@@ -120,9 +132,10 @@ def _baseline(subject: Subject, samples: Sequence[Sample]) -> Method | None:
     return answers
 
 
-def _records(
+def run_records(
     subject: Subject, samples: Sequence[Sample], run: Run, prefix: str = ""
 ) -> Iterator[Record]:
+    """What corruption leaves of one method. prefix: of the names of its metrics."""
     n = len(samples)
     for condition, own in _conditions(run):
         fields = {"condition": condition, "n": n}
@@ -132,18 +145,13 @@ def _records(
             confidence = np.concatenate([a.confidence for a in own])
             yield subject.record("confidence", confidence.mean(), **fields)
             yield subject.record("ece", m.ece(confidence, hits), **fields)
-    table = pd.DataFrame({
-        "sample_id": [s.sample_id for s in samples],
-        "subject_id": pd.Series([s.subject_id for s in samples], dtype=object),
-    })  # fmt: skip
-    values = _summary(run, None)
-    low, high = bootstrap(table, lambda _, counts: _summary(run, counts))
+    table = rows_of(samples)
+    values = summary(run, None)
+    low, high = bootstrap(table, lambda _, counts: summary(run, counts))
     if not prefix:
         for corruption, hits in run.hits().items():
             subject.keep(table, "corruption_error", 1 - hits.mean(0), condition=corruption)
-    names = [(c, metric) for c in (*run.spoilt, ALL)
-             for metric in ("relative_accuracy", "corruption_error")]  # fmt: skip
-    for (condition, metric), *ends in zip(names, values, low, high, strict=True):
+    for (condition, metric), *ends in zip(summary_names(run), values, low, high, strict=True):
         numbers = dict(zip(("value", "low", "high"), ends, strict=True))
         yield subject.record(f"{prefix}{metric}", condition=condition, n=n, **numbers)
 
@@ -156,7 +164,21 @@ def _conditions(run: Run) -> Iterator[tuple[str, list[Answers]]]:
             yield from ((f"{corruption} {level}", [a]) for level, a in own.items())
 
 
-def _summary(run: Run, weights: np.ndarray | None) -> np.ndarray:
+def rows_of(samples: Sequence[Sample]) -> pd.DataFrame:
+    """Faces as the bootstrap draws them."""
+    return pd.DataFrame({
+        "sample_id": [s.sample_id for s in samples],
+        "subject_id": pd.Series([s.subject_id for s in samples], dtype=object),
+    })  # fmt: skip
+
+
+def summary_names(run: Run) -> list[tuple[str, str]]:
+    """Condition and metric of each number of a `summary`."""
+    return [(c, metric) for c in (*run.spoilt, ALL)
+            for metric in ("relative_accuracy", "corruption_error")]  # fmt: skip
+
+
+def summary(run: Run, weights: np.ndarray | None) -> np.ndarray:
     """Relative accuracy and error of each corruption and of all, ``(2C + 2,)`` or ``(R, 2C + 2)``,
     with bootstrap weights."""
     hits = run.hits()

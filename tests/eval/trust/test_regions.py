@@ -90,6 +90,21 @@ def test_share_and_area_of_facs(subject):
     assert area == pytest.approx((masks["mouth"].sum() + masks["cheeks"].sum()) / face)
 
 
+def test_facs_are_drawn_and_told(subject):
+    masks = region_masks(LANDMARKS, 48)
+    records = list(facs_records(subject, ["happiness", "anger"], np.stack(
+        [losses("mouth", 0.93), losses("forehead", 0.93)]), [masks, masks]))  # fmt: skip
+    (axes,) = regions.facs_bars(records).axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["anger", "happiness"]
+    heights = [bar.get_height() for bar in axes.patches]
+    share, area = ([find(records, metric=m, group=g)["value"] for g in ("anger", "happiness")]
+                   for m in ("facs_share", "facs_area"))  # fmt: skip
+    assert heights == [*share, *area]
+    page = regions.html(records)
+    assert page.count("<img") == 1 and "Action units are open" in page
+    assert "<img" not in regions.html([])
+
+
 def test_noise_has_no_regions(subject):
     with pytest.raises(regions.DataError, match="no face was found in any crop"):
         regions.measure(subject)
