@@ -23,7 +23,7 @@ from fer_cbam.errors import DataError, WeightsError
 SIDE = 48
 LOST = 0.01  # of the faces that set the threshold
 FACES, EACH = 4000, 400  # that the read is learnt on; of each kind
-HARD, HARD_EACH = ("negative", "tiles"), 2000  # made of faces, and most like them in the embedding
+HARD = ("negative", "tiles")  # made of every face: most like it in the embedding
 _PENALTY = 1.0  # inverse of the ridge, of standardised features
 Make = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
@@ -172,8 +172,8 @@ def fit_probe(
     order = np.random.default_rng(seed).permutation(len(training))[:FACES]
     faces = [training[i] for i in order]
     read = [embeddings(backend, faces)]
-    read += [embeddings(backend, made(kind, HARD_EACH if kind in HARD else EACH, faces, seed))
-             for kind in FITTED]  # fmt: skip
+    counts = {kind: len(faces) if kind in HARD else EACH for kind in FITTED}
+    read += [embeddings(backend, made(kind, n, faces, seed)) for kind, n in counts.items()]
     x = np.concatenate(read)
     y = np.repeat([1, 0], [len(faces), len(x) - len(faces)])
     mean, spread = read[0].mean(0), read[0].std(0) + 1e-6
