@@ -26,7 +26,8 @@ export function ownShares({ prior, training }, labels) {
   return logPrior(prior ?? training?.prior, labels, "prior").map(Math.exp);
 }
 
-// The share of each label that is expected, summing to 1. prior: see Decision.of. own: of ownShares.
+// The share of each label that is expected, summing to 1. prior: see Decision.of. own: of
+// ownShares.
 export function expectedShares(prior, own, labels) {
   const mix = NAMED[prior] ?? prior;
   if (mix && typeof mix === "object") return normalised(mix, labels);

@@ -1,6 +1,6 @@
 // What is said of a face over time: fer_cbam/smoothing. A smoother has `name`, and
-// `step(face, seconds, state)` with the seconds since the last frame of a face and what it remembers
-// of it (null at first), which gives {probs, state}. face: of recognizer.mjs; probs: label ->
+// `step(face, seconds, state)` with the seconds since the last frame of a face, what it remembers
+// of it (null at first). It gives {probs, state}. face: of recognizer.mjs; probs: label ->
 // probability.
 
 import { expectedShares } from "./prior.mjs";
