@@ -29,7 +29,7 @@ def fastest_backend(source: str | Path) -> str:
 
     The order is that of every processor it was measured on (``python -m benchmarks.runtime``), so
     that nothing is timed at a start. How far LiteRT is ahead depends on the processor: with VNNI or
-    AMX, instructions for int8, it takes a fifth of ONNX Runtime's time, with AVX2 four fifths.
+    AMX, instructions for int8, it takes half of ONNX Runtime's time or less, with AVX2 four fifths.
     ``"onnx-int8"``, which changes more answers than LiteRT's int8 does, has to be asked for; so has
     a graphics processor, which is quicker for many faces at once only. source: as in
     :func:`fer_cbam.hub.resolve`; of a hub nothing is fetched.
