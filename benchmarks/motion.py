@@ -1,7 +1,7 @@
 """What answers over time cost: each step of a frame, twenty faces at once, an hour of webcam.
 
     python -m benchmarks.motion [--weights SOURCE] [--minutes 60]
-        [--report reports/speed/motion.json]
+        [--network FOLDER] [--report reports/speed/motion.json]
 
 Of a 640x480 frame with one face: detection, alignment, the network that reads the face, its cues,
 and the step of each smoother, one thread. Then made-up faces that move, come and go are followed at
@@ -16,7 +16,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -31,6 +31,7 @@ from fer_cbam.hub import DEFAULT_WEIGHTS
 from fer_cbam.serve.memories import Memories
 from fer_cbam.smoothing.base import Seen, Smoother
 from fer_cbam.smoothing.cues import cues
+from fer_cbam.smoothing.recurrent import Recurrent
 from fer_cbam.types import Face, Recognition
 from fer_cbam.video.timeline import Timeline
 from fer_cbam.video.tracks import Memory, follow
@@ -41,7 +42,10 @@ STEP_OF = {"network": "recurrent"}  # a step's name that is taken by the one tha
 LANDMARKS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
 
 
-def one_frame(recognizer: EmotionRecognizer, image: np.ndarray, clock: Clock) -> None:
+def one_frame(
+    recognizer: EmotionRecognizer, smoothers: Mapping[str, Smoother], image: np.ndarray,
+    clock: Clock,
+) -> None:  # fmt: skip
     with clock.step("detection"):
         (face,) = recognizer.detector.detect(image)
     with clock.step("alignment"):
@@ -50,8 +54,7 @@ def one_frame(recognizer: EmotionRecognizer, image: np.ndarray, clock: Clock) ->
         (recognition,) = recognizer.recognize_aligned([aligned])
     with clock.step("cues"):
         cues(face, aligned.crop)
-    for name in recognizer.smoothers:
-        smoother = recognizer.smoother(name)
+    for name, smoother in smoothers.items():
         seen = Seen.of(recognition, smoother.needs_cues)
         _, state = smoother.step(seen, 0.0, None)
         with clock.step(STEP_OF.get(name, name)):
@@ -113,6 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
+    parser.add_argument("--network", type=Path, help="folder of a recurrent network, not embedded")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--report", type=Path, help="JSON to write as well")
@@ -121,19 +125,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     recognizer = EmotionRecognizer.from_pretrained(
         args.weights, face_detector("onnx", 320), backend="onnx"
     )
+    smoothers = {name: recognizer.smoother(name) for name in recognizer.smoothers}
+    if args.network:
+        smoothers = {"network": Recurrent.load(args.network), **smoothers}
     image, clock = frame(), Clock()
     for _ in range(3):  # warm up
-        one_frame(recognizer, image, Clock())
+        one_frame(recognizer, smoothers, image, Clock())
     for _ in range(args.rounds):
-        one_frame(recognizer, image, clock)
+        one_frame(recognizer, smoothers, image, clock)
     size = f"{WIDTH}x{HEIGHT}"
     records: list[Record] = [
         record("milliseconds", clock.median(name), weights=recognizer.name, option=name,
                condition=size, n=args.rounds)
-        for name in (*STEPS, *(STEP_OF.get(name, name) for name in recognizer.smoothers))
+        for name in (*STEPS, *(STEP_OF.get(name, name) for name in smoothers))
     ]  # fmt: skip
     (like,) = recognizer.recognize(image, recognizer.detector.detect(image))
-    smoother = recognizer.smoother()
+    smoother = next(iter(smoothers.values()))
     for people, frames in ((20, 600), (1, round(args.minutes * 60 * FPS))):
         spent, growth, tracks = followed(recognizer, smoother, Crowd(like, people), frames)
         values = {"follow_milliseconds": spent, "growth_mb": growth, "tracks": tracks}

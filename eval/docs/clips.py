@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from eval.docs.markdown import cell, table
+from eval.docs.markdown import NOT_YET, cell, table
 from eval.docs.records import select
 
 METHODS = {
@@ -22,7 +22,7 @@ COLUMNS = {
     "flicker_per_minute": ("wrong changes a minute", ".0f", "interval"),
     "ece": ("ECE", ".1p", ""),
 }
-SIDES = {"clips_public": "PublicTest", "clips_private": "PrivateTest"}
+SIDES = {"clips_public": "PublicTest", "clips_private": "PrivateTest", "clips_ckplus48": "CK+48"}
 
 
 def clips(records: pd.DataFrame) -> str:
@@ -39,4 +39,17 @@ def clips(records: pd.DataFrame) -> str:
     return table(["faces, method", *(title for title, *_ in COLUMNS.values())], rows)
 
 
-BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {"clips": clips}
+def lead(records: pd.DataFrame) -> str:
+    """A sentence on the recurrent network's accuracy beside others, pair by pair."""
+    told = []
+    for protocol, other in (("clips_public", "the filter"), ("clips_ckplus48", "single frames")):
+        own = select(records, study="clips", protocol=protocol, option="network")
+        if len(select(own, metric="accuracy_gain")):
+            gain = cell(own, "+.1p", "interval", metric="accuracy_gain")
+            told.append(f"on {SIDES[protocol]} {gain} points beside {other}")
+    if not told:
+        return NOT_YET
+    return f"Right answers of the recurrent network: {', '.join(told)} (95 % interval)."
+
+
+BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {"clips": clips, "clips_lead": lead}

@@ -26,7 +26,8 @@ _BUFFERS = ("mean", "std")
 
 
 def skips(records: pd.DataFrame) -> str:
-    """A row for each number of frames, with what each method loses against reading every frame."""
+    """A row for each number of frames; what the filter loses against reading every frame stands in
+    points, with its interval."""
     own = select(records, study="clip_skips")
     names = sorted(
         {name for name in own["condition"] if name}, key=lambda name: int(name.split()[1])
@@ -38,12 +39,14 @@ def skips(records: pd.DataFrame) -> str:
         for method in METHODS:
             of = select(found, option=method)
             cells += [cell(of, ".1p", metric="accuracy"),
-                      cell(of, ".2f", metric="detection_seconds"),
-                      cell(of, ".0f", metric="flicker_per_minute")]  # fmt: skip
-        rows.append([name, *cells])
+                      cell(of, ".2f", metric="detection_seconds")]  # fmt: skip
+        gain = cell(select(found, option="filter"), "+.1p", "interval", metric="accuracy_gain")
+        rows.append([name, *cells, gain])
     heads = [f"{title}: {what}" for title in METHODS.values()
-             for what in ("right", "found after, s", "wrong changes a minute")]  # fmt: skip
-    return table(["frames that are read", *heads], rows)
+             for what in ("right", "change found after, s")]  # fmt: skip
+    clips = select(own, metric="clips")
+    title = f"frames that are read, of {clips['value'].sum():.0f} clips"
+    return table([title, *heads, "filter, against every frame"], rows)
 
 
 def costs(records: pd.DataFrame) -> str:

@@ -27,11 +27,12 @@ def test_skips():
         {"study": "clip_skips", "option": "filter", "condition": f"every {n}", "metric": metric,
          "value": value}
         for n, metric, value in ((12, "accuracy", 0.5), (2, "accuracy", 0.81),
-                                 (2, "detection_seconds", 0.25), (2, "flicker_per_minute", 20.4))
+                                 (2, "detection_seconds", 0.25), (2, "accuracy_gain", -0.012))
     ]  # fmt: skip
+    rows.append({"study": "clip_skips", "metric": "clips", "value": 35})
     lines = motion.skips(records(*rows)).splitlines()
-    assert lines[0].startswith("| frames that are read | each frame alone: right |")
-    assert lines[2].startswith("| every 2 | \u2013 |") and "| 81.0 | 0.25 | 20 |" in lines[2]
+    assert lines[0].startswith("| frames that are read, of 35 clips | each frame alone: right |")
+    assert lines[2] == "| every 2 | \u2013 | \u2013 | 81.0 | 0.25 | \u2013 | \u2013 | -1.2 |"
     assert lines[3].startswith("| every 12 |")
 
 
