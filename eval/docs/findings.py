@@ -14,6 +14,8 @@ from eval.docs.records import one, select
 METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced"}
 BASE = "CBAM behind the last two stages"  # what every row of the tables of small networks changes
 ONCE = "taught by fer_cbam_base"
+#: Of `eval.studies.tracked_search`.
+SHOWN = {"single_face": "a clip of one face", "photographs": "photographs in a moving hand"}
 
 #: Block -> study, and its rows; None for all. The first row is what the others are held against.
 TOPICS: dict[str, tuple[str, Sequence[str] | None]] = {
@@ -89,6 +91,22 @@ def _difference(records: pd.DataFrame, row: str, column: tuple[str, str, str]) -
     return f"{shown} ({text(gap['low'], '+.1p')} to {text(gap['high'], '+.1p')})"
 
 
+def tracked(records: pd.DataFrame) -> str:
+    """What a search of a frame in n loses, and what it costs."""
+    taken = select(records, study="tracked_search")
+    rows = []
+    for (name, step), own in taken.groupby(["data", "condition"], sort=False):
+        lost, faces = (one(own, metric=metric)["value"] for metric in ("lost", "faces"))
+        rows.append([
+            f"{SHOWN.get(name, name)}, {step.replace('every ', 'a search in ')}",
+            f"{lost:.0f} of {faces:,.0f}",
+            cell(own, ".1p", metric="landmarks_apart"), cell(own, ".0p", metric="share_of_time"),
+        ])  # fmt: skip
+    header = ["frames", "faces lost", "landmarks apart, % of the eyes' distance", "time, %"]
+    return table(header, rows) if rows else NOT_YET
+
+
 BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {
-    name: partial(finding, study=study, rows=rows) for name, (study, rows) in TOPICS.items()
+    **{name: partial(finding, study=study, rows=rows) for name, (study, rows) in TOPICS.items()},
+    "findings-tracked": tracked,
 }

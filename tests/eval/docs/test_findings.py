@@ -32,6 +32,17 @@ def test_the_first_row_is_a_mean_and_the_others_are_differences(loaded):
     assert findings.finding(records, "no such plan", None) == NOT_YET
 
 
+def test_a_search_in_n_frames(loaded):
+    of = {"data": "single_face", "condition": "every 2"}
+    records = loaded(tracked_search=[
+        record("lost", 3, **of), record("faces", 1200, **of),
+        record("landmarks_apart", 0.0213, **of), record("share_of_time", 0.66, **of),
+    ])  # fmt: skip
+    last = findings.tracked(records).splitlines()[-1]
+    assert last == "| a clip of one face, a search in 2 | 3 of 1,200 | 2.1 | 66 |"
+    assert findings.tracked(records[:0]) == NOT_YET
+
+
 @pytest.mark.parametrize("name", findings.TOPICS)
 def test_archived_findings_have_the_rows_that_are_shown(name, committed):
     study, rows = findings.TOPICS[name]
