@@ -2,10 +2,10 @@
 
     python -m benchmarks.install [--report reports/speed/install.json]
 
-Makes an environment in an empty folder with the first command of the README, with a cache of its
-own that says what was downloaded, starts the app there, and asks it for a webcam frame with its
-explanation. What requirements.txt installs, PyTorch with it, is counted in the environment that
-this runs in.
+Makes an environment in an empty folder and installs there what the first command of the README
+does, from archives that are downloaded first, so that they can be weighed. Starts the app there,
+and asks it for a webcam frame with its explanation. What requirements.txt installs, PyTorch with
+it, is counted in the environment that this runs in.
 """
 
 from __future__ import annotations
@@ -65,17 +65,20 @@ def first_frame(address: str) -> dict[str, Any]:
 
 def set_up(folder: Path) -> dict[str, float]:
     """Seconds and bytes of the README's first command, and the seconds to an answer."""
-    cache, environment, temporary = (folder / name for name in ("cache", "environment", "app"))
+    archives, environment, temporary = (
+        folder / name for name in ("archives", "environment", "app")
+    )
     temporary.mkdir()
     started = time.monotonic()
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
     before = folder_bytes(environment)
-    subprocess.run(
-        [python, "-m", "pip", "install", "-q", "--cache-dir", cache, "-r", ROOT / LIGHT], check=True
-    )
+    pip, wanted = [python, "-m", "pip"], ["-q", "-r", ROOT / LIGHT]
+    subprocess.run([*pip, "download", "--no-cache-dir", "-d", archives, *wanted], check=True)
+    local = ["--no-index", "--find-links", archives]
+    subprocess.run([*pip, "install", *local, *wanted], check=True)
     installed = time.monotonic()
-    downloaded, whole = folder_bytes(cache), folder_bytes(environment)
+    downloaded, whole = folder_bytes(archives), folder_bytes(environment)
     with running_server(["app.py"], temporary, python=python) as (address, _):
         first_frame(address)
         answered = time.monotonic()
