@@ -20,6 +20,7 @@ from typing import IO
 
 PREFIX = "fer-cbam-"
 LOCK = "lock"
+RAISED_AGAIN = 0.5  # seconds after a signal, and after each time that it did not end the app
 YOUNG = 5.0  # seconds within which a folder may not have its lock yet
 ENDINGS = ("SIGTERM", "SIGHUP", "SIGBREAK")  # SIGBREAK is the closed window of Windows
 
@@ -45,6 +46,8 @@ def upload_folder() -> Iterator[Path]:
             uploads.mkdir()
             yield uploads
     finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)  # it has arrived
         for _ in range(3):  # an upload may still be writing
             shutil.rmtree(folder, ignore_errors=True)
             if not folder.exists():
@@ -61,11 +64,20 @@ def remove_orphans(parent: Path) -> None:
 
 def end_on_signals() -> None:
     """Leave by `Ended`, so that all is tidied up, and a second signal does not cut that short.
-    A signal that is ignored stays ignored (``nohup``)."""
+    A signal that is ignored stays ignored (``nohup``).
+
+    Where `Ended` is swallowed on its way, as it is while a library starts, it is raised again."""
 
     def leave(*_: object) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, again)
+            signal.setitimer(signal.ITIMER_REAL, RAISED_AGAIN)
+        raise Ended(0)
+
+    def again(*_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, RAISED_AGAIN)
         raise Ended(0)
 
     known = [getattr(signal, name) for name in ENDINGS if hasattr(signal, name)]

@@ -21,6 +21,11 @@ with upload_folder() as uploads:
     print(uploads, flush=True)
     if sys.argv[1] == "fails":
         raise RuntimeError("inside")
+    if sys.argv[1] == "swallows":
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
     time.sleep(60)
 """
 
@@ -59,6 +64,15 @@ def test_signals_leave_nothing(started, tmp_path, number):
     assert list(tmp_path.iterdir()) == []
     if number != "SIGINT":
         assert process.returncode == 0 and errors == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no timers there")
+def test_a_signal_that_is_swallowed_ends_the_app_all_the_same(started, tmp_path):
+    process, _ = started("swallows")
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=10)
+    assert list(tmp_path.iterdir()) == []
+    assert process.returncode == 0 and errors == ""
 
 
 def test_an_error_leaves_nothing(started, tmp_path):
