@@ -75,11 +75,11 @@ def compare(readings: Readings, decision: Decision, methods: dict[str, Smoother]
         for n in EVERY:
             said = answers(decision, held(readings, probs, smoother, n))
             sums[str(n)] = clip_sums(readings, said, len(decision.label_names))
-        for n, metrics in intervals(sums, str(EVERY[0])).items():
+        for every, metrics in intervals(sums, str(EVERY[0])).items():
             chosen = (m for m in metrics if m in (*METRICS, "accuracy_gain"))
             records += [
-                record(m, metrics[m]["value"], option=name, condition=f"every {n}", n=len(readings),
-                       low=metrics[m]["low"], high=metrics[m]["high"])
+                record(m, metrics[m]["value"], option=name, condition=f"every {every}",
+                       n=len(readings), low=metrics[m]["low"], high=metrics[m]["high"])
                 for m in chosen
             ]  # fmt: skip
     return records

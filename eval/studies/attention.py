@@ -44,7 +44,7 @@ def measure(cbam: Subject, plain: Subject) -> list[Record]:
     methods = [r.network(s, samples) for s in (cbam, plain)]
     svm = r.hog_svm(cbam, samples)
     runs = r.spoilt_runs(cbam, samples, methods + ([svm] if svm else []))
-    records = []
+    records: list[Record] = []
     for subject, run in zip((cbam, plain), runs, strict=False):
         records += r.run_records(subject, samples, run)
     for run in runs[2:]:

@@ -47,7 +47,8 @@ class Recipe:
     def made(self, weights: Mapping[str, np.ndarray]) -> np.ndarray:
         """The constant, float32; kernels as ``(out, height, width, in)``, with a single channel in
         as ``(in, height, width, out)``."""
-        factor, shift = 1.0, 0.0
+        factor: float | np.ndarray = 1.0
+        shift: float | np.ndarray = 0.0
         if self.norm is not None:
             scale, bias, mean, var = (
                 weights[f"{self.norm}.{part}"].astype(np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ def in_words(
     return lines
 
 
-def _shares(points: list[TimelinePoint]) -> str:
+def _shares(points: Sequence[TimelinePoint]) -> str:
     """The three labels that are on top most often."""
     tops = [max(p.probs, key=p.probs.__getitem__) for p in points if p.probs]
     counts = sorted({top: tops.count(top) for top in tops}.items(), key=lambda item: -item[1])

@@ -9,6 +9,7 @@ import copy
 import tempfile
 import warnings
 from pathlib import Path
+from typing import cast
 
 import onnx
 import timm
@@ -66,6 +67,8 @@ def add_voice_graph(folder: Path) -> Path:
     """Write ``model.onnx`` beside the ``model.safetensors`` of a folder of weights for voices."""
     model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
     path = folder / pretrained.GRAPH_FILE
-    bare = without_weights(build_voice(model), pretrained.read_tensors(folder))
+    bare = without_weights(
+        build_voice(cast(FerCbamProsody, model)), pretrained.read_tensors(folder)
+    )
     path.write_bytes(bare.SerializeToString())
     return path

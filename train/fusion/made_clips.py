@@ -17,6 +17,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -149,7 +150,7 @@ def table(clips: list[Clip], recognizer: EmotionRecognizer, reliability: float) 
     rows = []
     for number, clip in enumerate(clips):
         both = joined(clip, recognizer, reliability)
-        row = {"sample_id": str(number), "subject_id": clip.actor,
+        row: dict[str, Any] = {"sample_id": str(number), "subject_id": clip.actor,
                "reported": float(both.disagree[0])}  # fmt: skip
         probs = {FACE: both.said[FACE][0], VOICE: np.exp(clip.voice), "together": both.probs[0]}
         for name, values in probs.items():

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,16 +57,18 @@ class Utterances:
         return len(self.labels)
 
     def save(self, path: Path) -> None:
-        np.savez(path, **{name: np.asarray(value) for name, value in vars(self).items()})
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in vars(self).items()}
+        np.savez(path, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Utterances:
         numbers = ("mel", "tracks", "starts", "lengths", "asked_mel", "asked_tracks")
         with np.load(path) as stored:
-            return cls(**{
+            fields: dict[str, Any] = {
                 name: torch.from_numpy(value) if name in numbers else value
                 for name, value in stored.items()
-            })  # fmt: skip
+            }
+        return cls(**fields)
 
 
 @torch.inference_mode()

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -124,14 +125,12 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = make_network(vocabulary, vectors, settings)
-        tables = [network.words.weight]
-        others = [p for p in network.parameters() if p is not tables[0]]
+        table = network.words.weight
+        others = [p for p in network.parameters() if p is not table]
         # Word vectors know more than this data can teach them: they move slower.
         rates = [settings.lr / 2, settings.lr]
-        optimizer = torch.optim.AdamW(
-            [{"params": tables}, {"params": others}], lr=settings.lr,
-            weight_decay=settings.weight_decay,
-        )  # fmt: skip
+        groups: list[dict[str, Any]] = [{"params": [table]}, {"params": others}]
+        optimizer = torch.optim.AdamW(groups, settings.lr, weight_decay=settings.weight_decay)
         steps = -(-len(lines) // settings.batch_size) * settings.epochs
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, rates, total_steps=steps, pct_start=0.2
