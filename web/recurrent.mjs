@@ -57,8 +57,8 @@ export function recurrent(config, tensors, labels, embedding) {
   function step(face, seconds, before) {
     if (!filtering) return stepOf(face, seconds, before);
     const { probs, state: belief } = filtering.step(face, seconds, before?.belief ?? null);
-    const own = stepOf({ ...face, probs }, seconds, before?.own ?? null);
-    return { probs: own.probs, state: { belief, own: own.state } };
+    const said = stepOf({ ...face, probs }, seconds, before?.own ?? null);
+    return { probs: said.probs, state: { belief, own: said.state } };
   }
 
   function stepOf(face, seconds, before) {
