@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import tempfile
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import onnx
@@ -58,14 +58,7 @@ def build(loaded: LoadedModel) -> onnx.ModelProto:
         if tensor.is_floating_point():
             tensor.uniform_(0.5, 1.5)
     graph = _export(ExplainedNetwork(scrambled).eval(), loaded.preprocess.input_size)
-    state = loaded.model.state_dict()
-    for initializer in graph.graph.initializer:
-        name = initializer.name.removeprefix("model.")
-        if name in state:
-            initializer.CopyFrom(numpy_helper.from_array(state[name].numpy(), name))
-    for node in graph.graph.node:
-        node.input[:] = [name.removeprefix("model.") for name in node.input]
-        node.ClearField("doc_string")  # where on this machine the line of code stands
+    give_values(graph, loaded.model.state_dict())
     entry = graph.metadata_props.add()
     entry.key, entry.value = CONFIG_KEY, pretrained.graph_key(loaded.config)
     onnx.checker.check_model(graph, full_check=True)
@@ -88,6 +81,17 @@ def _export(network: ExplainedNetwork, input_size: tuple[int, int, int]) -> onnx
             do_constant_folding=False, dynamo=False,
         )  # fmt: skip
         return onnx.load(path)
+
+
+def give_values(graph: onnx.ModelProto, state: Mapping[str, Tensor]) -> None:
+    """Put a state_dict's tensors, by their own names, in place of those that were exported."""
+    for initializer in graph.graph.initializer:
+        name = initializer.name.removeprefix("model.")
+        if name in state:
+            initializer.CopyFrom(numpy_helper.from_array(state[name].numpy(), name))
+    for node in graph.graph.node:
+        node.input[:] = [name.removeprefix("model.") for name in node.input]
+        node.ClearField("doc_string")  # where on this machine the line of code stands
 
 
 def without_weights(graph: onnx.ModelProto, names: Collection[str]) -> onnx.ModelProto:

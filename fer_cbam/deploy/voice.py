@@ -14,12 +14,11 @@ from typing import cast
 import onnx
 import timm
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 
 import fer_cbam.models  # noqa: F401  registers the architectures
 from fer_cbam import pretrained
-from fer_cbam.deploy.graph import OPSET, without_weights
+from fer_cbam.deploy.graph import OPSET, give_values, without_weights
 from fer_cbam.models.prosody import WINDOW, FerCbamProsody
 from fer_cbam.voice import INPUT, LOGITS, TOKEN
 
@@ -51,14 +50,7 @@ def build_voice(model: FerCbamProsody) -> onnx.ModelProto:
             do_constant_folding=False, dynamo=False,
         )  # fmt: skip
         graph = onnx.load(path)
-    state = model.state_dict()
-    for initializer in graph.graph.initializer:
-        name = initializer.name.removeprefix("model.")
-        if name in state:
-            initializer.CopyFrom(numpy_helper.from_array(state[name].numpy(), name))
-    for node in graph.graph.node:
-        node.input[:] = [name.removeprefix("model.") for name in node.input]
-        node.ClearField("doc_string")
+    give_values(graph, model.state_dict())
     onnx.checker.check_model(graph, full_check=True)
     return graph
 

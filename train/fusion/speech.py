@@ -38,6 +38,7 @@ from eval.bootstrap import bootstrap
 from eval.calibrate import fit_temperature
 from eval.records import provenance, record, write_report
 from fer_cbam.data import emodb, ravdess
+from fer_cbam.decide import softmax
 from fer_cbam.models.prosody import LABELS, FerCbamProsody
 from train.fusion.prosody import (
     Settings,
@@ -239,7 +240,7 @@ def calibrated(protocol: Protocol, runs: Path) -> tuple[float, list[dict]]:
         for number, (logits, right) in enumerate(pairs):
             others = [pair for place, pair in enumerate(pairs) if place != number]
             scale = _temperature(others) if condition == "calibrated" else 1.0
-            probs = torch.from_numpy(logits / scale).softmax(1).numpy()
+            probs = softmax(logits / scale)
             confidence.append(probs.max(1))
             hits.append(probs.argmax(1) == right)
         sure, hit = np.concatenate(confidence), np.concatenate(hits)

@@ -22,14 +22,13 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 from safetensors.torch import save_file
 from torch import Tensor
 
 from fer_cbam import pretrained
 from fer_cbam.data.goemotions import read_goemotions
 from fer_cbam.data.lines import LABELS, TextLines
-from fer_cbam.deploy.graph import OPSET, without_weights
+from fer_cbam.deploy.graph import OPSET, give_values, without_weights
 from fer_cbam.errors import DataError
 from fer_cbam.models.text import FerCbamText
 from fer_cbam.text import ARCHITECTURE, VOCABULARY_FILE, Vocabulary, tokens
@@ -183,12 +182,7 @@ def export(network: FerCbamText) -> onnx.ModelProto:
             do_constant_folding=False, dynamo=False,
         )  # fmt: skip
         graph = onnx.load(path)
-    state = network.state_dict()
-    for tensor in graph.graph.initializer:
-        if tensor.name in state:
-            tensor.CopyFrom(numpy_helper.from_array(state[tensor.name].numpy(), tensor.name))
-    for node in graph.graph.node:
-        node.ClearField("doc_string")
+    give_values(graph, network.state_dict())
     onnx.checker.check_model(graph, full_check=True)
     return graph
 
