@@ -31,16 +31,23 @@ LITERT_FILE, LITERT_FP16_FILE = "model.tflite", "model.fp16.tflite"
 # Architectures of what reads no faces.
 RECURRENT = ("fer_cbam_gru", "fer_cbam_lstm")
 VOICES = ("fer_cbam_prosody",)
+TEXTS = ("fer_cbam_text",)
 
 
 def embedded_names() -> list[str]:
     """Names ``<arch>.<tag>`` of the weights that ship with the package and read faces."""
-    return [name for name in _embedded() if name.partition(".")[0] not in (*RECURRENT, *VOICES)]
+    others = (*RECURRENT, *VOICES, *TEXTS)
+    return [name for name in _embedded() if name.partition(".")[0] not in others]
 
 
 def embedded_voices() -> list[str]:
     """Names ``<arch>.<tag>`` of the weights that ship with the package and hear voices."""
     return [name for name in _embedded() if name.partition(".")[0] in VOICES]
+
+
+def embedded_texts() -> list[str]:
+    """Names ``<arch>.<tag>`` of the weights that ship with the package and read words."""
+    return [name for name in _embedded() if name.partition(".")[0] in TEXTS]
 
 
 def recurrent_dirs() -> list[Path]:

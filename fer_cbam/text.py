@@ -2,7 +2,7 @@
 
 Tokens and hashed n-grams are made here, in Python; the rest is a graph for ONNX Runtime (extra
 ``text``). Weights are a folder with ``config.json``, ``vocabulary.txt``, ``model.safetensors`` and
-``model.onnx``, as ``python -m train.fusion.text`` writes it; none ships with the package.
+``model.onnx``, as ``python -m train.fusion.text`` writes it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_cbam import pretrained
-from fer_cbam.errors import WeightsError
+from fer_cbam.errors import BackendError, WeightsError
 from fer_cbam.modalities import Reading
 from fer_cbam.onnx_session import open_session
 from fer_cbam.transcripts import Transcript
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 Ids = npt.NDArray[np.int64]
 
-ARCHITECTURE = "fer_cbam_text"
+(ARCHITECTURE,) = pretrained.TEXTS
+DEFAULT_TEXT = "fer_cbam_text.goemotions"
 VOCABULARY_FILE = "vocabulary.txt"
 MAX_TOKENS = 64  # of a line; the rest is not read
 KNOWN_SHARE = 0.6  # of a transcript's words; below it the language is hardly English
@@ -119,14 +120,19 @@ class TextReader:
         self.prior = None if prior is None else np.array([prior[name] for name in self.label_names])
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> TextReader:
-        """Open a folder of weights.
+    def from_pretrained(cls, source: str | Path = DEFAULT_TEXT) -> TextReader:
+        """source: the name of embedded weights, or a folder of them.
 
         Raises:
             WeightsError: missing, damaged, or weights for something else.
-            ImportError: ONNX Runtime is not installed.
+            BackendError: ONNX Runtime is not installed.
         """
-        folder = Path(folder)
+        folder = Path(source)
+        if str(source) in pretrained.embedded_texts():
+            folder = pretrained.EMBEDDED / str(source)
+        elif not folder.is_dir():
+            known = ", ".join(pretrained.embedded_texts()) or "none"
+            raise WeightsError(f"text {str(source)!r}: neither embedded ({known}), nor a folder")
         config = pretrained.read_config(folder)
         if config["architecture"] != ARCHITECTURE:
             raise WeightsError(f"{folder}: {config['architecture']}; expected {ARCHITECTURE}")
@@ -144,8 +150,8 @@ class TextReader:
         try:
             session = open_session(graph, tensors)
         except ImportError:
-            raise ImportError("text needs ONNX Runtime, which is not installed; expected: pip "
-                              "install 'fer-cbam[text]'") from None  # fmt: skip
+            raise BackendError("text needs ONNX Runtime, which is not installed; expected: pip "
+                               "install 'fer-cbam[text]'") from None  # fmt: skip
         except Exception as error:  # ONNX Runtime's own are of many kinds
             raise WeightsError(f"{folder}: the graph does not fit the weights ({error})") from error
         return cls(session, config, hashed)

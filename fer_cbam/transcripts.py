@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from fer_cbam.errors import TextError
+from fer_cbam.errors import BackendError, TextError
 
 MAX_BYTES = 16 << 20
 SUFFIXES = (".srt", ".vtt", ".txt", ".tsv")
@@ -46,22 +46,31 @@ def read_transcript(path: str | Path) -> Transcript:
     Raises:
         TextError: no file, another suffix, not UTF-8 (nor UTF-16 with its mark), no line, a line
             without times, or one that ends before it begins.
-        ImportError: SRT or WebVTT, and pysubs2 is not installed.
+        BackendError: SRT or WebVTT, and pysubs2 is not installed.
     """
     path = Path(path)
     if not path.is_file():
         raise TextError(f"{path}: no such file; expected a transcript", "missing")
-    if path.suffix.lower() not in SUFFIXES:
-        raise TextError(f"{path.name}: expected a name that ends with {', '.join(SUFFIXES)}",
-                        "other format")  # fmt: skip
     if path.stat().st_size > MAX_BYTES:
         raise TextError(f"{path.name}: {path.stat().st_size} bytes; expected at most {MAX_BYTES}",
                         "too large")  # fmt: skip
-    text = _decoded(path.read_bytes(), path.name)
-    suffix = path.suffix.lower()
+    return transcript_in(path.read_bytes(), path.name)
+
+
+def transcript_in(content: bytes, name: str) -> Transcript:
+    """The lines in a file's content. name: the file's, whose suffix tells the format.
+
+    Raises:
+        TextError, BackendError: as :func:`read_transcript`.
+    """
+    suffix = Path(name).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise TextError(f"{name}: expected a name that ends with {', '.join(SUFFIXES)}",
+                        "other format")  # fmt: skip
+    text = _decoded(content, name)
     plain = suffix in (".txt", ".tsv")
-    lines = _plain(text, path.name) if plain else _subtitles(text, suffix[1:], path.name)
-    return transcript(lines, path.name)
+    lines = _plain(text, name) if plain else _subtitles(text, suffix[1:], name)
+    return transcript(lines, name)
 
 
 def transcript(lines: list[Line], name: str = "transcript") -> Transcript:
@@ -104,8 +113,8 @@ def _subtitles(text: str, kind: str, name: str) -> list[Line]:
     try:
         import pysubs2
     except ImportError as error:
-        raise ImportError("subtitles need pysubs2, which is not installed; expected: pip install "
-                          "'fer-cbam[text]'") from error  # fmt: skip
+        raise BackendError("subtitles need pysubs2, which is not installed; expected: pip install "
+                           "'fer-cbam[text]'") from error  # fmt: skip
     if kind == "vtt":
         text = _cues(text)
     try:

@@ -1,4 +1,4 @@
-"""fer-cbam predict --audio and fer-cbam video --audio, with a made-up voice."""
+"""fer-cbam predict --audio, and fer-cbam video --audio and --transcript, with made-up networks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from fer_cbam import cli
 from fer_cbam.modalities import Reading
 from fer_cbam.serve.example_clip import write_example_clip
+from fer_cbam.text import DEFAULT_TEXT
 from fer_cbam.video import together
 from tests.sounds import tone, written
 
@@ -25,6 +26,20 @@ class Voice:
     def encode(self, sound) -> Reading:
         logits = np.log([[0.01] * 5 + [0.94, 0.01]])
         return Reading("voice", LABELS, np.array([[0.0, 99.0]]), logits, np.zeros((1, 2), "f4"))
+
+
+class Reader:
+    """Reads anger in "No", surprise in all else."""
+
+    name, label_names = "text", LABELS
+
+    def encode(self, said) -> Reading:
+        tops = [LABELS.index("anger" if line.text == "No" else "surprise") for line in said.lines]
+        probs = np.full((len(tops), len(LABELS)), 0.01)
+        probs[range(len(tops)), tops] = 0.94
+        times = np.array([(line.begin, line.end) for line in said.lines])
+        empty = np.zeros((len(tops), 1), np.float32)
+        return Reading("text", LABELS, times, np.log(probs), empty, cautions=("Some caution.",))
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +90,25 @@ def test_video(clip: Path, capsys) -> None:
     assert "face: happiness, voice: sadness" in capsys.readouterr().out
     header = table.read_text().splitlines()[0].split(",")
     assert {"voice_label", "together_happiness", "disagree"} <= set(header)
+
+
+def test_video_with_a_transcript(clip: Path, capsys, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(together.TextReader, "from_pretrained",
+                        lambda source: asked.append(source) or Reader())  # fmt: skip
+    said = clip.with_name("said.txt")
+    said.write_text("0 1 No\n1 3 Oh\n3 4 Oh\n")
+    common = ["video", "--backend", "onnx", str(clip), "--every", "6", "--transcript", str(said)]
+    assert cli.main([*common, "--audio", "--text", "some folder"]) == 0
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert lines[1:3] == ["  voice  sadness 100%", "  text  surprise 67%, anger 33%"]
+    assert any("face: happiness, voice: sadness, text: anger" in line for line in lines)
+    assert "Some caution." in printed.err and asked == ["some folder"]
+    assert cli.main([*common, "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert list(numbers["beside"]) == ["text"] and asked[1] == DEFAULT_TEXT
+    assert [point["time"] for point in numbers["beside"]["text"]] == [1.0, 3.0, 4.0]
+    said.write_text("Hello")
+    assert cli.main(common) == 1
+    assert "said.txt, line 1: 'Hello' has no times" in capsys.readouterr().err

@@ -396,3 +396,13 @@ def test_hub_weights_are_safetensors_and_checked(folder, saved, monkeypatch):
     with pytest.raises(WeightsError, match=r"cannot be read: model.safetensors is not there"):
         timm.create_model("hf-hub:someone/faces", pretrained=True)
     assert "pytorch_model.bin" not in {filename for _, filename in asked}
+
+
+def test_what_reads_no_faces_is_not_offered_for_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "EMBEDDED", tmp_path)
+    for name in ("fer_cbam_text.a", "fer_cbam_prosody.b", "fer_cbam_gru.c", "fer_cbam_tiny.d"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    assert pretrained.embedded_names() == ["fer_cbam_tiny.d"]
+    assert pretrained.embedded_texts() == ["fer_cbam_text.a"]
+    assert pretrained.embedded_voices() == ["fer_cbam_prosody.b"]

@@ -1,14 +1,15 @@
-"""``--audio``: clips and sounds, their voice beside their faces."""
+"""Clips in words: their faces, and what is heard, read or measured beside them."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
+    from fer_cbam.physiology.pulse import Pulse
     from fer_cbam.recognizer import EmotionRecognizer
     from fer_cbam.video import ClipResult
     from fer_cbam.video.timeline import TimelinePoint
@@ -53,7 +54,7 @@ def answer(
 
 
 def in_words(
-    path: Path, result: ClipResult | None, heard: dict[str, list[TimelinePoint]]
+    path: Path, result: ClipResult | None, heard: Mapping[str, Sequence[TimelinePoint]]
 ) -> list[str]:
     """A line for the file, one for each other modality, and one or two for each face."""
     seconds = max((points[-1].time for points in heard.values()), default=0.0)
@@ -65,10 +66,18 @@ def in_words(
     for face in result.tracks if result else ():
         shares = ", ".join(f"{said} {share:.0%}" for said, share in [*face.shares.items()][:3])
         lines.append(f"  {face.track}  {face.first:.1f} to {face.last:.1f} s  {shares}")
+        lines += [f"     {heart(pulse)}" for pulse in face.pulse]
         if face.together:
             lines.append(f"     together  {_shares(face.together)}")
         lines += [f"     {said}  ({share:.0%})" for said, share in face.disagreements.items()]
     return lines
+
+
+def heart(pulse: Pulse) -> str:
+    """``at 10.0 s: pulse 72 a minute (quality 6 dB)``, or why there is none."""
+    said = f"no pulse ({pulse.reason})" if pulse.bpm is None else f"pulse {pulse.bpm:.0f} a minute"
+    quality = "" if pulse.quality is None else f" (quality {pulse.quality:.0f} dB)"
+    return f"at {pulse.time:.1f} s: {said}{quality}"
 
 
 def _shares(points: Sequence[TimelinePoint]) -> str:

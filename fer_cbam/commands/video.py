@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_cbam.backends.base import BACKENDS
+from fer_cbam.commands.heard import in_words
 from fer_cbam.smoothing import SMOOTHERS
 
 if TYPE_CHECKING:  # heavy, or not needed for --help and wrong arguments
-    from fer_cbam.physiology.pulse import Pulse
-    from fer_cbam.video import ClipResult, Progress
+    from fer_cbam.video import Progress
+    from fer_cbam.video.together import Beside
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,6 +29,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     video.add_argument("--explain", action="store_true", help="with the evidence, in --marked")
     video.add_argument("--audio", action="store_true", help="hear the voice beside the faces")
     video.add_argument("--voice", metavar="SOURCE", help="weights for voices, for --audio")
+    video.add_argument("--transcript", type=Path, metavar="FILE",
+                       help="what is said, as .srt, .vtt, or .txt with times")  # fmt: skip
+    video.add_argument("--text", metavar="SOURCE", help="weights for words, for --transcript")
     video.add_argument("--every", type=int, default=1, metavar="N", help="look at each n-th frame")
     video.add_argument(
         "--smoothing", choices=SMOOTHERS,
@@ -48,14 +52,11 @@ def run(args: argparse.Namespace) -> int:
     from fer_cbam.hub import DEFAULT_WEIGHTS
     from fer_cbam.recognizer import EmotionRecognizer
     from fer_cbam.serve.clip_numbers import clip_numbers
-    from fer_cbam.video.together import hear
-    from fer_cbam.voice import DEFAULT_VOICE
 
     recognizer = EmotionRecognizer.from_pretrained(args.weights or DEFAULT_WEIGHTS,
                                                    backend=args.backend)  # fmt: skip
-    beside = hear(args.clip, voice=args.voice or DEFAULT_VOICE) if args.audio else None
     steps = video.analyse(args.clip, recognizer, annotated=args.marked, explained=args.explain,
-                          table=args.table, every=args.every, beside=beside,
+                          table=args.table, every=args.every, beside=beside(args),
                           smoother=args.smoothing, pulse=args.pulse)  # fmt: skip
     result = video.run(steps, progress if sys.stderr.isatty() else None)
     if sys.stderr.isatty():
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         numbers = clip_numbers(result, recognizer.name, recognizer.decision)
         print(json.dumps({"clip": str(args.clip), **numbers}))
     else:
-        print(as_text(args.clip, result))
+        print("\n".join(in_words(args.clip, result, result.beside)))
     for note in result.notes:
         print(f"fer-cbam: {args.clip}: {note}", file=sys.stderr)
     for path in filter(None, (result.table, result.annotated)):
@@ -72,26 +73,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def beside(args: argparse.Namespace) -> Beside:
+    """The voice and the words of the clip, as far as they are asked for."""
+    from fer_cbam.text import DEFAULT_TEXT
+    from fer_cbam.video.together import Beside, hear, read
+    from fer_cbam.voice import DEFAULT_VOICE
+
+    # A transcript that cannot be read is said at once, and not when the clip has been heard.
+    words = read(args.transcript, args.text or DEFAULT_TEXT) if args.transcript else Beside()
+    voice = hear(args.clip, voice=args.voice or DEFAULT_VOICE) if args.audio else Beside()
+    return voice.and_also(words)
+
+
 def progress(step: Progress) -> None:
     """How far it is, on the line of a terminal."""
     share = "" if step.fraction is None else f" of the clip, {step.fraction:.0%}"
     print(end=f"\r{step.time:.1f} s{share}", file=sys.stderr, flush=True)
-
-
-def as_text(clip: Path, result: ClipResult) -> str:
-    """A line for the clip and one for each face, with its three most frequent answers."""
-    count = len(result.tracks)
-    lines = [f"{clip}: {count} face{'' if count == 1 else 's'} in {result.seconds:.1f} s"]
-    for face in result.tracks:
-        shares = ", ".join(f"{said} {share:.0%}" for said, share in [*face.shares.items()][:3])
-        lines.append(f"  {face.track}  {face.first:.1f} to {face.last:.1f} s  {shares}")
-        lines += [f"     {heart(pulse)}" for pulse in face.pulse]
-        lines += [f"     {said}  ({share:.0%})" for said, share in face.disagreements.items()]
-    return "\n".join(lines)
-
-
-def heart(pulse: Pulse) -> str:
-    """``at 10.0 s: pulse 72 a minute (quality 6 dB)``, or why there is none."""
-    said = f"no pulse ({pulse.reason})" if pulse.bpm is None else f"pulse {pulse.bpm:.0f} a minute"
-    quality = "" if pulse.quality is None else f" (quality {pulse.quality:.0f} dB)"
-    return f"at {pulse.time:.1f} s: {said}{quality}"

@@ -37,7 +37,7 @@ from fer_cbam.modalities import Joined
 from fer_cbam.physiology.pulse import CAUTION, Pulse, PulseFinder, skin_colour
 from fer_cbam.render import annotate, shrink
 from fer_cbam.smoothing.base import Smoother
-from fer_cbam.text import TextReader
+from fer_cbam.text import DEFAULT_TEXT, TextReader
 from fer_cbam.transcripts import Transcript
 from fer_cbam.types import Face, Recognition, Saliency
 from fer_cbam.video import tracks
@@ -199,26 +199,24 @@ def analyse_video(
     report: Callable[[Progress], None] | None = None,
     audio: bool | str | Path = False,
     transcript: str | Path | Transcript | None = None,
-    text: str | Path | TextReader | None = None,
+    text: str | Path | TextReader = DEFAULT_TEXT,
     **options: Any,
 ) -> ClipResult:
     """Read a clip to its end: its faces, what each resembles over time, and the files asked for.
 
     recognizer: by default one of the default weights. report: called with each :class:`Progress`.
     audio: hear the voice too, see :func:`fer_cbam.video.together.hear`; weights for voices, or True
-    for the default ones. transcript: what is said in the clip, read with the weights for text that
-    text names, see :func:`fer_cbam.video.together.read`. options: those of :func:`analyse`, such as
-    ``annotated="out.webm"``, ``table="out.csv"``, ``explained=True``, ``every=3``,
-    ``smoother="filter"``.
+    for the default ones. transcript: what is said in the clip. text: weights for it, by default
+    those of the package, see :func:`fer_cbam.video.together.read`. options: those of
+    :func:`analyse`, such as ``annotated="out.webm"``, ``table="out.csv"``, ``explained=True``,
+    ``every=3``, ``smoother="filter"``.
 
     Raises:
         VideoError, ValueError: see :func:`analyse`.
-        ValueError: a transcript without weights for text, which do not ship with the package.
         TextError: a transcript that cannot be read.
+        WeightsError: no such weights for voices or text.
+        BackendError: an extra is not installed.
     """
-    if transcript is not None and text is None:
-        raise ValueError("transcript: given without text; expected a folder of weights for text, "
-                         "which python -m train.fusion.text makes")  # fmt: skip
     if recognizer is None:
         from fer_cbam.recognizer import EmotionRecognizer
 
@@ -226,7 +224,7 @@ def analyse_video(
     if audio is not False:
         voice = DEFAULT_VOICE if audio is True else audio
         options["beside"] = hear(path, options.get("max_seconds"), voice)
-    if transcript is not None and text is not None:
+    if transcript is not None:
         options["beside"] = options.get("beside", Beside()).and_also(read(transcript, text))
     return run(analyse(path, recognizer, **options), report)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_cbam.audio import read_sound
+from fer_cbam.audio import SHORTEST, read_sound
 from fer_cbam.errors import SoundError
 from fer_cbam.modalities import Joined, Reading, join
-from fer_cbam.text import TextReader
+from fer_cbam.text import DEFAULT_TEXT, TextReader
 from fer_cbam.transcripts import Transcript, read_transcript
 from fer_cbam.types import Prediction
 from fer_cbam.video.timeline import TimelinePoint
@@ -21,6 +21,14 @@ FACE = "face"
 #: What is said and what is seen in one moment err together, and no paired recordings were at hand
 #: to learn a weight from: words count half.
 TEXT_RELIABILITY = 0.5
+#: Kind of a :class:`SoundError` -> what is said of a clip that has no voice for it.
+UNHEARD = {
+    "no sound track": "the clip has no sound track",
+    "silent": "the sound is silent, or nobody speaks in it",
+    "too short": f"less than {SHORTEST:g} seconds of sound",
+    "empty": "the sound track is empty",
+    "damaged": "the sound track is damaged, or coded in a way that is not read here",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +52,18 @@ class Beside:
         )  # fmt: skip
 
 
-def read(transcript: str | Path | Transcript, reader: TextReader | str | Path) -> Beside:
+def read(
+    transcript: str | Path | Transcript, reader: TextReader | str | Path = DEFAULT_TEXT
+) -> Beside:
     """What is said in a clip.
 
     transcript: a file, see :func:`fer_cbam.transcripts.read_transcript`, or its lines. reader: the
-    network, or the folder of its weights, see :meth:`fer_cbam.text.TextReader.from_pretrained`.
+    network, or where its weights are, see :meth:`fer_cbam.text.TextReader.from_pretrained`.
 
     Raises:
         TextError: a transcript that cannot be read.
         WeightsError: no weights for text.
-        ImportError: pysubs2 or ONNX Runtime is not installed.
+        BackendError: pysubs2 or ONNX Runtime is not installed.
     """
     if isinstance(reader, str | Path):
         reader = TextReader.from_pretrained(reader)
@@ -82,7 +92,7 @@ def hear(
         sound = read_sound(path) if max_seconds is None else read_sound(path, max_seconds)
         reading = voice.encode(sound)
     except SoundError as error:
-        return Beside(notes=[f"No voice: {error}."])
+        return Beside(notes=[f"No voice: {UNHEARD.get(error.kind, str(error))}."])
     return Beside([reading], {voice.name: voice.reliability}, list(reading.cautions))
 
 

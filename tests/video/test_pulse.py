@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_cbam.commands.video import heart
+from fer_cbam.commands.heard import heart
 from fer_cbam.physiology.pulse import CAUTION, LONGEST, PulseFinder, skin_colour
 from fer_cbam.types import Face
 from fer_cbam.video import analyse, run

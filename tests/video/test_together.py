@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer_cbam.errors import WeightsError
 from fer_cbam.modalities import Reading
 from fer_cbam.transcripts import Line, Transcript
 from fer_cbam.video import analyse, analyse_video, run
@@ -106,7 +107,7 @@ def test_what_cannot_be_heard_is_a_note(tmp_path: Path) -> None:
     clip = make(tmp_path / "clip.avi", 3)
     pytest.importorskip("av", reason="PyAV is not installed (fer-cbam[audio])")
     beside = hear(clip, voice=Deaf())
-    assert not beside.readings and beside.notes[0].startswith("No voice: clip.avi: no sound track")
+    assert not beside.readings and beside.notes == ["No voice: the clip has no sound track."]
 
 
 class Reader:
@@ -146,5 +147,5 @@ def test_a_voice_and_words_beside_a_face(tmp_path: Path) -> None:
     assert [r.modality for r in both.readings] == ["voice", "text"]
     assert both.reliability == {"voice": 0.5, "text": TEXT_RELIABILITY}
     assert both.notes == ["Some note.", "Some caution."]
-    with pytest.raises(ValueError, match="expected a folder of weights for text"):
-        analyse_video("clip.avi", Mixed(), transcript=path)
+    with pytest.raises(WeightsError, match="text 'nothing': neither embedded"):
+        analyse_video("clip.avi", Mixed(), transcript=path, text="nothing")
