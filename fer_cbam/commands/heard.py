@@ -37,10 +37,8 @@ def answer(
         if not beside.readings:  # neither pictures nor a voice
             raise
         result: ClipResult | None = None
-        numbers: dict[str, Any] = {"beside": {
-            name: [{"time": point.time, "probs": point.probs} for point in points]
-            for name, points in beside.timelines().items()
-        }}  # fmt: skip
+        heard = video.ClipResult(0.0, 0, 0, (), (), beside=beside.timelines())
+        numbers: dict[str, Any] = {"beside": heard.to_dict(digits)["beside"]}
         notes = [*beside.notes]
     else:
         result = video.run(video.analyse(path, recognizer, beside=beside))

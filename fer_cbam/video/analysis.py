@@ -33,7 +33,6 @@ from typing import TYPE_CHECKING, Any
 from fer_cbam.dataframe import dataframe
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.detect.yunet import YuNetDetector
-from fer_cbam.modalities import Joined
 from fer_cbam.physiology.pulse import CAUTION, Pulse, PulseFinder, skin_colour
 from fer_cbam.render import annotate, shrink
 from fer_cbam.smoothing.base import Smoother
@@ -44,8 +43,9 @@ from fer_cbam.video import tracks
 from fer_cbam.video.clip import MAX_PIXELS, ClipReader, ClipWriter, Frame
 from fer_cbam.video.episodes import Episode, EpisodeFinder
 from fer_cbam.video.face_table import FaceTable
+from fer_cbam.video.joint import Disagreement, Joint, JointPoint
 from fer_cbam.video.timeline import Timeline, TimelinePoint
-from fer_cbam.video.together import Beside, Together, hear, probs_of, read
+from fer_cbam.video.together import Beside, Stretch, Together, hear, read
 from fer_cbam.video.tracks import Memory, Tracked, follow
 from fer_cbam.voice import DEFAULT_VOICE
 
@@ -89,7 +89,10 @@ class TrackSummary:
     ``TIMELINE_POINTS``. episodes: its expressions with their onset, apex and offset. pulse: its
     heart rate over time, where it was asked for. together: the timeline of what the face and all
     other modalities say together; disagreements: who was sure of what, such as ``face: happiness,
-    voice: sadness`` -> share of the frames. Both are empty where there is no other modality.
+    voice: sadness`` -> share of the frames; disagreement_times: when, see
+    :class:`fer_cbam.video.joint.Disagreement`; influence: modality -> its share of what moved the
+    joint answer, see :meth:`fer_cbam.video.joint.Joint.influence`. They are empty where there is no
+    other modality.
     """
 
     track: int
@@ -100,8 +103,10 @@ class TrackSummary:
     points: Sequence[TimelinePoint]
     episodes: Sequence[Episode] = ()
     pulse: Sequence[Pulse] = ()
-    together: Sequence[TimelinePoint] = ()
+    together: Sequence[JointPoint] = ()
     disagreements: Mapping[str, float] = field(default_factory=dict)
+    disagreement_times: Sequence[Disagreement] = ()
+    influence: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def dominant(self) -> str:
@@ -116,7 +121,9 @@ class TrackSummary:
         """``track``, ``first``, ``last``, ``frames``, ``dominant``, ``shares``, ``expressions``
         (see :class:`Episode`) and ``timeline`` (of ``time`` and ``probs``) as plain values, seconds
         to a thousandth; ``pulse`` (of ``time``, ``bpm``, ``quality_db`` and ``reason``) where it
-        was asked for; with other modalities ``together``, a timeline, and ``disagreements``.
+        was asked for; with other modalities ``together``, a timeline of ``time``, ``label``,
+        ``probs`` and ``moved``, ``influence``, ``disagreements`` and ``disagreement_times`` (of
+        ``said``, ``begin`` and ``end``).
 
         digits: decimals of a share or probability.
         """
@@ -124,17 +131,20 @@ class TrackSummary:
         if self.pulse:
             asked["pulse"] = [_pulse(pulse) for pulse in self.pulse]
         if self.together:
-            asked["together"] = [_point(point, digits) for point in self.together]
-            asked["disagreements"] = {
-                said: round(share, digits) for said, share in self.disagreements.items()
-            }
+            asked["together"] = [_joint(point, digits) for point in self.together]
+            asked["influence"] = _rounded(self.influence, digits)
+            asked["disagreements"] = _rounded(self.disagreements, digits)
+            asked["disagreement_times"] = [
+                {"said": told.said, "begin": round(told.begin, 3), "end": round(told.end, 3)}
+                for told in self.disagreement_times
+            ]
         return {
             "track": self.track,
             "first": round(self.first, 3),
             "last": round(self.last, 3),
             "frames": self.frames,
             "dominant": self.dominant,
-            "shares": {label: round(share, digits) for label, share in self.shares.items()},
+            "shares": _rounded(self.shares, digits),
             "expressions": [episode.to_dict(digits) for episode in self.episodes],
             "timeline": [_point(point, digits) for point in self.points],
             **asked,
@@ -158,15 +168,16 @@ class ClipResult:
     notes: Sequence[str]
     annotated: Path | None = None
     table: Path | None = None
-    beside: Mapping[str, Sequence[TimelinePoint]] = field(default_factory=dict)
+    beside: Mapping[str, Sequence[Stretch]] = field(default_factory=dict)
 
     def to_dict(self, digits: int = 4) -> dict[str, Any]:
         """``seconds``, ``frames``, ``analysed``, ``notes`` and ``tracks``, see
-        `TrackSummary.to_dict`, as plain values; with other modalities ``beside``, their timelines.
+        `TrackSummary.to_dict`, as plain values; with other modalities ``beside``, their timelines,
+        of ``begin``, ``time`` (the end), ``label``, ``probs`` and, for text, ``words``.
 
         digits: decimals of a share or probability.
         """
-        beside = {name: [_point(point, digits) for point in points]
+        beside = {name: [_stretch(point, digits) for point in points]
                   for name, points in self.beside.items()}  # fmt: skip
         return {
             "seconds": round(self.seconds, 3),
@@ -272,7 +283,9 @@ def analyse(
         analysis = _Analysis(recognizer, smoother, explained, pulse, beside)
         if table is not None:
             names = analysis.together.names if analysis.together else ()
-            analysis.table = stack.enter_context(FaceTable(table, recognizer.label_names, names))
+            rates = analysis.pulses if pulse else None
+            written = FaceTable(table, recognizer.label_names, names, rates)
+            analysis.table = stack.enter_context(written)
         if annotated is not None:
             analysis.writer = stack.enter_context(ClipWriter(annotated, reader.fps or FPS_UNKNOWN))
         detector = detector or _quick(recognizer.detector)
@@ -298,6 +311,7 @@ def analyse(
         for _ in analysis.finish(block):
             yield progress
         notes = notes or _breaks_off(analysis, reader)
+        analysis.find_pulses()
     return analysis.result(notes, annotated, table)
 
 
@@ -316,9 +330,26 @@ def run(
             report(progress)
 
 
+def _rounded(values: Mapping[str, float], digits: int) -> dict[str, float]:
+    return {name: round(value, digits) for name, value in values.items()}
+
+
 def _point(point: TimelinePoint, digits: int) -> dict[str, Any]:
-    probs = point.probs and {name: round(p, digits) for name, p in point.probs.items()}
+    probs = point.probs and _rounded(point.probs, digits)
     return {"time": round(point.time, 3), "probs": probs}
+
+
+def _joint(point: JointPoint, digits: int) -> dict[str, Any]:
+    if point.probs is None:
+        return _point(point, digits)
+    return {**_point(point, digits), "label": point.label, "moved": _rounded(point.moved, digits)}
+
+
+def _stretch(point: Stretch, digits: int) -> dict[str, Any]:
+    probs = point.probs or {}
+    words = {"words": point.words} if point.words else {}
+    return {"begin": round(point.begin, 3), **_point(point, digits),
+            "label": max(probs, key=probs.__getitem__, default=None), **words}  # fmt: skip
 
 
 def _smoother(recognizer: EmotionRecognizer, asked: Smoother | str | None) -> Smoother:
@@ -366,6 +397,7 @@ class _Analysis:
         self.together: Together | None = None
         if self.beside.readings:
             self.together = Together(self.beside, recognizer.label_names, recognizer.class_mix())
+        self.pulses: dict[int, list[Pulse]] = {}  # of each face, once the clip is read
         self.table: FaceTable | None = None
         self.writer: ClipWriter | None = None
         self.frames = self.analysed = 0
@@ -395,6 +427,12 @@ class _Analysis:
                     yield
             yield
 
+    def find_pulses(self) -> None:
+        """What is known of them when the clip ends; the table's rows are completed with it."""
+        if self.pulse:
+            found = {track: face.pulse.pulses() for track, face in self._faces.items()}
+            self.pulses.update(found)
+
     def _follow(self, frame: Frame, recognitions: Sequence[Recognition]) -> None:
         # One missed frame never ends a track, however few frames are analysed.
         forget_after = max(tracks.FORGET_AFTER, 2.5 * (frame.time - self._last))
@@ -413,7 +451,7 @@ class _Analysis:
                 face.pulse.add(frame.time, skin_colour(frame.image, landmarks))
             if self.together is not None:
                 joined.append(self.together.at(frame.time, tracked.recognition.prediction))
-                face.add_joined(frame.time, joined[-1])
+                face.joint.add(frame.time, joined[-1])
         if len(self._faces) > 2 * MAX_TRACKS:
             self._keep_longest({face.track for face in self._memory.faces})
         if self.table is not None:
@@ -428,7 +466,10 @@ class _Analysis:
         self, notes: Sequence[str], annotated: str | Path | None, table: str | Path | None
     ) -> ClipResult:
         self._keep_longest()
-        summaries = [self._faces[track].summary(track, self.pulse) for track in sorted(self._faces)]
+        summaries = [
+            self._faces[track].summary(track, self.pulses.get(track, ()))
+            for track in sorted(self._faces)
+        ]
         left_out = self._memory.next_track - 1 - len(summaries)
         notes = [*notes, *self.beside.notes]
         if not summaries:
@@ -458,8 +499,7 @@ class _FaceSoFar:
     timeline: Timeline = field(default_factory=lambda: Timeline(max_points=TIMELINE_POINTS))
     finder: EpisodeFinder = field(default_factory=EpisodeFinder)
     pulse: PulseFinder = field(default_factory=PulseFinder)
-    together: Timeline = field(default_factory=lambda: Timeline(max_points=TIMELINE_POINTS))
-    disagreements: Counter[str] = field(default_factory=Counter)
+    joint: Joint = field(default_factory=lambda: Joint(TIMELINE_POINTS))
 
     def add(self, time: float, recognition: Recognition) -> None:
         prediction = recognition.prediction
@@ -469,19 +509,14 @@ class _FaceSoFar:
         self.timeline.add(time, prediction.probs)
         self.finder.add(time, prediction.probs)
 
-    def add_joined(self, time: float, joined: Joined) -> None:
-        self.together.add(time, probs_of(joined.label_names, joined.probs[0]) or {})
-        if joined.disagree[0]:
-            self.disagreements[joined.in_words(0)] += 1
-
-    def summary(self, track: int, pulse: bool) -> TrackSummary:
+    def summary(self, track: int, pulses: Sequence[Pulse]) -> TrackSummary:
         shares = {label: count / self.frames for label, count in self.counts.most_common()}
         points = self.timeline.points()
         episodes = self.finder.episodes()
-        disagreed = {said: n / self.frames for said, n in self.disagreements.most_common()}
         return TrackSummary(
-            track, self.first, self.last, self.frames, shares, points, episodes,
-            self.pulse.pulses() if pulse else (), self.together.points(), disagreed,
+            track, self.first, self.last, self.frames, shares, points, episodes, pulses,
+            self.joint.points(), self.joint.shares(self.frames), self.joint.disagreements(),
+            self.joint.influence(),
         )  # fmt: skip
 
 

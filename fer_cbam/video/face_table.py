@@ -7,17 +7,18 @@ come, and completed when the file is closed, one after the other.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from fer_cbam.modalities import Joined
+from fer_cbam.physiology.pulse import LONGEST, Pulse
 from fer_cbam.video.episodes import Episode, EpisodeFinder
-from fer_cbam.video.together import probs_of
+from fer_cbam.video.together import FACE, probs_of
 from fer_cbam.video.tracks import Tracked
 
 COLUMNS = ("time_s", "frame", "track", "x1", "y1", "x2", "y2", "label", "confidence", "uncertain")
-TOGETHER, DISAGREE = "together", "disagree"
+TOGETHER, DISAGREE, PULSE = "together", "disagree", "pulse_bpm"
 EPISODE_COLUMNS = ("expression", "onset_s", "apex_s", "offset_s")
 
 
@@ -31,20 +32,30 @@ class FaceTable:
     left by an exception leaves none.
 
     beside: names of other modalities. With any, each has columns such as ``voice_label`` and
-    ``voice_anger`` (empty where it says nothing), as have all ``together``, and ``disagree`` says
-    who is sure of what, where that differs.
+    ``voice_anger`` (empty where it says nothing), as have all ``together``; ``face_moved`` and
+    ``voice_moved`` say what each added to the log probability of ``together_label``, and
+    ``disagree`` who is sure of what, where that differs.
+
+    pulses: asks for a column ``pulse_bpm``, and is a face's number -> its rates, to be filled
+    before the table is closed.
     """
 
-    def __init__(self, path: str | Path, labels: Sequence[str], beside: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: str | Path, labels: Sequence[str], beside: Sequence[str] = (),
+        pulses: Mapping[int, Sequence[Pulse]] | None = None,
+    ) -> None:  # fmt: skip
         self.path = Path(path)
         self.labels = tuple(labels)
         self.beside = tuple(beside)
+        self.pulses = pulses
         self._part = self.path.with_name(f"{self.path.name}.part")
         self._file = self._part.open("w", newline="", encoding="utf-8")
         self._rows = csv.writer(self._file)
         others = [f"{name}_{column}" for name in (*self.beside, *([TOGETHER] if beside else []))
                   for column in ("label", *self.labels)]  # fmt: skip
-        self._rows.writerow([*COLUMNS, *self.labels, *others, *([DISAGREE] if beside else [])])
+        if beside:
+            others += [*(f"{name}_moved" for name in (FACE, *self.beside)), DISAGREE]
+        self._rows.writerow([*COLUMNS, *self.labels, *others])
         self._finders: dict[int, EpisodeFinder] = {}
 
     def write(
@@ -70,7 +81,9 @@ class FaceTable:
             probs = probs_of(joined.label_names, row)
             cells.append("" if probs is None else max(probs, key=probs.__getitem__))
             cells += [f"{probs[label]:.4f}" if probs else "" for label in self.labels]
-        return [*cells, joined.in_words(0) if joined.disagree[0] else ""]
+        top = int(joined.probs[0].argmax())
+        moved = (f"{joined.moved[name][0, top]:.4f}" for name in (FACE, *self.beside))
+        return [*cells, *moved, joined.in_words(0) if joined.disagree[0] else ""]
 
     def __enter__(self) -> FaceTable:
         return self
@@ -95,9 +108,23 @@ class FaceTable:
             path.open("w", newline="", encoding="utf-8") as out,
         ):
             rows, written = csv.reader(file), csv.writer(out)
-            written.writerow([*next(rows), *EPISODE_COLUMNS])
+            pulse = [] if self.pulses is None else [PULSE]
+            written.writerow([*next(rows), *EPISODE_COLUMNS, *pulse])
             for row in rows:
-                written.writerow([*row, *_within(episodes[row[2]], float(row[0]))])
+                time = float(row[0])
+                rate = (
+                    [] if self.pulses is None else [_rate(self.pulses.get(int(row[2]), ()), time)]
+                )
+                written.writerow([*row, *_within(episodes[row[2]], time), *rate])
+
+
+def _rate(pulses: Sequence[Pulse], time: float) -> str:
+    """Of the stretch whose middle is nearest, where it reaches so far; empty where none was
+    found."""
+    near = min(pulses, key=lambda pulse: abs(pulse.time - time), default=None)
+    if near is None or near.bpm is None or abs(near.time - time) > LONGEST / 2:
+        return ""
+    return f"{near.bpm:.1f}"
 
 
 def _within(episodes: list[Episode], time: float) -> tuple[str, ...]:

@@ -31,24 +31,38 @@ UNHEARD = {
 }
 
 
+@dataclass(frozen=True)
+class Stretch(TimelinePoint):
+    """What a modality says of a stretch of time. begin, time: its begin and end, in seconds. words:
+    those that it is of, if any."""
+
+    begin: float = 0.0
+    words: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Beside:
     """readings: of other modalities, one each. reliability: see
-    :class:`fer_cbam.experts.Experts`. notes: in words, what could not be heard."""
+    :class:`fer_cbam.experts.Experts`. notes: in words, what could not be heard. words: for a
+    modality that reads some, those of each stretch of time."""
 
     readings: Sequence[Reading] = ()
     reliability: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def timelines(self) -> dict[str, list[TimelinePoint]]:
+    def timelines(self) -> dict[str, list[Stretch]]:
         """Of each modality a point for each answer, at its end."""
-        return {reading.modality: _points(reading) for reading in self.readings}
+        return {
+            reading.modality: _stretches(reading, self.words.get(reading.modality))
+            for reading in self.readings
+        }
 
     def and_also(self, other: Beside) -> Beside:
         """Both; a modality that both have stands twice, which :class:`Together` refuses."""
         return Beside(
             [*self.readings, *other.readings], {**self.reliability, **other.reliability},
-            [*self.notes, *other.notes],
+            [*self.notes, *other.notes], {**self.words, **other.words},
         )  # fmt: skip
 
 
@@ -69,7 +83,9 @@ def read(
         reader = TextReader.from_pretrained(reader)
     lines = transcript if isinstance(transcript, Transcript) else read_transcript(transcript)
     reading = reader.encode(lines)
-    return Beside([reading], {reader.name: TEXT_RELIABILITY}, list(reading.cautions))
+    words = [line.text for line in lines.lines]
+    return Beside([reading], {reader.name: TEXT_RELIABILITY}, reading.cautions,
+                  {reader.name: words})  # fmt: skip
 
 
 def hear(
@@ -114,11 +130,12 @@ class Together:
             self._prior = np.array([class_mix[label] for label in self.label_names])
 
     def at(self, time: float, prediction: Prediction) -> Joined:
-        """One row. time: seconds into the clip."""
-        probs = np.array([[prediction.probs[label] for label in self.label_names]])
+        """One row. time: seconds into the clip. What is no face says nothing."""
+        rows = 0 if prediction.no_face else 1
+        probs = np.array([[prediction.probs[label] for label in self.label_names]])[:rows]
         shown = Reading(
-            FACE, self.label_names, np.array([[time, time]]), np.log(np.clip(probs, 1e-12, None)),
-            np.zeros((1, 0), np.float32), self._prior,
+            FACE, self.label_names, np.array([[time, time]])[:rows],
+            np.log(np.clip(probs, 1e-12, None)), np.zeros((rows, 0), np.float32), self._prior,
         )  # fmt: skip
         heard = [_only(reading, time) for reading in self._beside.readings]
         return join([shown, *heard], [time], self._beside.reliability)
@@ -140,8 +157,10 @@ def _only(reading: Reading, time: float) -> Reading:
     )  # fmt: skip
 
 
-def _points(reading: Reading) -> list[TimelinePoint]:
+def _stretches(reading: Reading, words: Sequence[str] | None) -> list[Stretch]:
     return [
-        TimelinePoint(float(end), probs_of(reading.label_names, row))
-        for (_, end), row in zip(reading.times, reading.posterior(), strict=True)
+        Stretch(float(end), probs_of(reading.label_names, row), float(begin), said)
+        for (begin, end), row, said in zip(
+            reading.times, reading.posterior(), words or [""] * len(reading), strict=True
+        )
     ]

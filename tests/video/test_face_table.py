@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_cbam.physiology.pulse import Pulse
 from fer_cbam.types import Face
 from fer_cbam.video.face_table import COLUMNS, EPISODE_COLUMNS, FaceTable
 from fer_cbam.video.tracks import Tracked
@@ -116,3 +117,16 @@ def test_whoever_takes_the_unfinished_file_away_hides_no_error(tmp_path):
     with pytest.raises(ZeroDivisionError), FaceTable(tmp_path / "a.csv", LABELS):
         (tmp_path / "a.csv.part").unlink()
         raise ZeroDivisionError
+
+
+def test_a_row_has_the_rate_of_the_nearest_stretch(tmp_path):
+    """Rates are of 20 seconds around their time."""
+    pulses: dict[int, list[Pulse]] = {}
+    with FaceTable(tmp_path / "a.csv", LABELS, pulses=pulses) as table:
+        for time in (1.0, 12.4, 12.6, 25.0, 40.0):
+            table.write(0, time, [tracked(7, face(100), 0.8), tracked(8, face(200), 0.8)])
+        pulses[7] = [Pulse(10.0, 61.04), Pulse(15.0, 72.0), Pulse(28.0, None, reason="dark")]
+    header, *body = rows(tmp_path / "a.csv")
+    assert header[-1] == "pulse_bpm"
+    assert [row[-1] for row in body if row[2] == "7"] == ["61.0", "61.0", "72.0", "", ""]
+    assert {row[-1] for row in body if row[2] == "8"} == {""}

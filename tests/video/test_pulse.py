@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -36,13 +38,17 @@ def clip(tmp_path_factory):
     return write_clip(tmp_path_factory.mktemp("pulse") / "a.avi", frames(), RATE, "FFV1")
 
 
-def test_the_rate_is_that_of_the_clip(clip):
-    result = run(analyse(clip, Recognizer(), Detector(), pulse=True))
+def test_the_rate_is_that_of_the_clip(clip, tmp_path):
+    table = tmp_path / "faces.csv"
+    result = run(analyse(clip, Recognizer(), Detector(), pulse=True, table=table))
     (pulse,) = result.tracks[0].pulse
     assert pulse.bpm == pytest.approx(84, abs=2)
     assert CAUTION in result.notes
     (told,) = result.to_dict()["tracks"][0]["pulse"]
     assert told["bpm"] == round(pulse.bpm, 1) and told["reason"] == ""
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["pulse_bpm"] for row in rows] == [f"{pulse.bpm:.1f}"] * 10 * RATE
     assert heart(pulse).startswith(f"at 5.0 s: pulse {pulse.bpm:.0f} a minute (quality")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ def test_what_is_said_together(results) -> None:
     odds = 0.05 / 0.95 * 3
     assert float(rows[2]["voice_happiness"]) == pytest.approx(odds / (1 + odds), abs=1e-4)
     assert rows[2]["voice_label"] == "anger" and rows[2]["together_label"] == "anger"
+    assert float(rows[2]["voice_moved"]) > 0 > float(rows[2]["face_moved"])
     silent = rows[6]  # 0.6 s
     assert silent["voice_label"] == "" == silent["voice_anger"] == silent["disagree"]
     assert float(silent["together_happiness"]) == pytest.approx(0.75, abs=1e-4)
@@ -78,11 +80,23 @@ def test_timelines_of_each_modality(results) -> None:
     ]  # fmt: skip
     numbers = result.to_dict()
     assert numbers["beside"]["voice"][1] == {
-        "time": 0.95,
+        "begin": 0.65, "time": 0.95, "label": "happiness",
         "probs": {"anger": 0.2, "happiness": 0.8},
-    }
+    }  # fmt: skip
     (track,) = numbers["tracks"]
     assert len(track["together"]) == len(track["timeline"]) == 12
+    # From 0 to 0.5 s the voice is heard: by hand, the odds of the two and of each alone.
+    probs, voice = np.array([0.25, 0.75]), np.array([0.95, 0.05])
+    joint = probs * voice**0.5 / (probs * voice**0.5).sum()
+    unweighed = probs * voice / (probs * voice).sum()  # with nobody beside it, it is not weighed
+    moved = {"face": np.log(joint[0] / unweighed[0]), "voice": np.log(joint[0] / probs[0])}
+    assert track["together"][2]["label"] == "anger"
+    assert track["together"][2]["moved"] == pytest.approx(moved, abs=2e-4)
+    assert track["disagreement_times"] == [
+        {"said": "face: happiness, voice: anger", "begin": 0.0, "end": 0.5}
+    ]
+    assert sum(track["influence"].values()) == pytest.approx(1, abs=1e-3)
+    assert set(track["influence"]) == {"face", "voice"}
     assert "Some note." in result.notes
     # Without a voice nothing is new, and the face is the same with one.
     plain = alone.to_dict()
@@ -138,6 +152,8 @@ def test_words_beside_a_face(tmp_path: Path) -> None:
     assert rows[2]["text_label"] == "anger" and rows[11]["text_label"] == ""
     assert [p.time for p in result.beside["text"]] == [0.5, 1.0]
     assert "Some caution." in result.notes
+    assert [point.words for point in result.beside["text"]] == ["No", "Well"]
+    assert result.to_dict()["beside"]["text"][0]["words"] == "No"
 
 
 def test_a_voice_and_words_beside_a_face(tmp_path: Path) -> None:
@@ -149,3 +165,11 @@ def test_a_voice_and_words_beside_a_face(tmp_path: Path) -> None:
     assert both.notes == ["Some note.", "Some caution."]
     with pytest.raises(WeightsError, match="text 'nothing': neither embedded"):
         analyse_video("clip.avi", Mixed(), transcript=path, text="nothing")
+
+
+def test_what_is_no_face_says_nothing() -> None:
+    together = Together(Beside([voice((0, 1, 0.6))]), LABELS, None)
+    none = replace(recognition(face(50)).prediction, no_face=True)
+    joined = together.at(0.5, none)
+    np.testing.assert_allclose(joined.probs[0, 1], 0.6)
+    assert np.isnan(joined.said["face"]).all() and not joined.disagree[0]
