@@ -27,7 +27,7 @@ logit, its confidence the softmax of ``logits / temperature``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,11 @@ class Decision:
             scores = np.log(probs) + np.asarray(self.lift)
         found: np.ndarray = scores.argmax(axis=1)
         return found
+
+    def softened(self, temperature: float) -> Decision:
+        """Says of probabilities whose logarithms were divided by a temperature (and that sum to 1
+        again) the labels that this one says of the undivided."""
+        return replace(self, lift=tuple(value / temperature for value in self.lift))
 
     def is_face(self, embedding: np.ndarray | None, count: int) -> np.ndarray:
         """bool ``(count,)``: which embeddings ``(count, D)`` are taken for those of faces; all,

@@ -77,6 +77,15 @@ def test_label_by_the_lift_and_confidence_without_it():
     assert (said != probs.argmax(1)).sum() > 20  # where the two differ
 
 
+def test_softened_probabilities_are_said_as_the_hard_ones_are():
+    decision = Decision(("a", "b", "c"), lift=(1.5, 0.0, -np.inf))
+    probs = np.random.default_rng(0).dirichlet(np.ones(3), 200)
+    soft = np.sqrt(probs) / np.sqrt(probs).sum(1, keepdims=True)
+    said = decision.said(probs)
+    np.testing.assert_array_equal(decision.softened(2.0).said(soft), said)
+    assert (decision.said(soft) != said).any() and set(said) == {0, 1}
+
+
 def test_what_a_release_has_added_is_taken_off():
     plain = {"prior": PRIOR, "temperature": 0.8, "decision": {"balance": 0.3}}
     released = {**plain, "balance": 0.6, "training": {"prior": PRIOR}}

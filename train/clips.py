@@ -115,6 +115,7 @@ def train_on_clips(
     name, *sides = readings_of(recipe, backend, path, votes, cache)
     filtering = open_smoother(backend.config, backend.weights_file, decision, name="filter")
     assert isinstance(filtering, Filter)
+    filtering.softens = 1.0  # the network goes on from the belief itself
     train, watched = (
         recurrent.sequences(side, smoothed(side, decision.posterior(side.logits), filtering))
         for side in sides

@@ -51,6 +51,14 @@ export class Decision {
     return new Decision(labels, { temperature, bias: moved, uncertainBelow, probe });
   }
 
+  // Says of probabilities whose logarithms were divided by a temperature (and that sum to 1 again)
+  // the labels that this one says of the undivided.
+  softened(divisor) {
+    const { labels, temperature, bias, uncertainBelow, probe } = this;
+    const lift = this.lift.map((value) => value / divisor);
+    return new Decision(labels, { temperature, bias, lift, uncertainBelow, probe });
+  }
+
   // Logits -> calibrated probabilities by label.
   posterior(logits) {
     const scores = this.labels.map((_, i) => logits[i] / this.temperature + this.bias[i]);

@@ -77,7 +77,7 @@ export function recurrent(config, tensors, labels, embedding) {
     const logits = added.map((value, i) => (value + share * x[i]) / temperature);
     return { probs: softmax(labels, logits), state };
   }
-  return { name: "network", step };
+  return { name: "network", softens: 1, step };
 }
 
 function filterOf({ filter: given }, labels) {
@@ -86,7 +86,7 @@ function filterOf({ filter: given }, labels) {
   if (!labels.every((label) => prior?.[label] > 0) || !(rate > 0) || !(anew > 0)) {
     throw new WeightsError("filter: expected prior of each label, rate and anew");
   }
-  return filter(Object.fromEntries(labels.map((label) => [label, prior[label]])), rate, anew);
+  return filter(Object.fromEntries(labels.map((label) => [label, prior[label]])), rate, anew, 1);
 }
 
 function longShort(gates, past, state, hidden) {

@@ -1,12 +1,13 @@
 // What is said of a face over time: fer_cbam/smoothing. A smoother has `name`, and
 // `step(face, seconds, state)` with the seconds since the last frame of a face, what it remembers
 // of it (null at first). It gives {probs, state}. face: of recognizer.mjs; probs: label ->
-// probability.
+// probability. softens: what it divides log-probabilities by after all else; see Decision.softened.
 
 import { expectedShares } from "./prior.mjs";
 
 const HALF_LIFE = 0.25; // seconds after which a new expression weighs as much as the old one
-const [RATE, ANEW] = [3.2, 0.05]; // of the filter: changes a second, and seconds between news
+// Of the filter: changes a second, seconds between news, and see above.
+const [RATE, ANEW, SOFTENS] = [1.6, 0.03, 1.9];
 const LEAST = 1e-9; // probability
 
 // The exponential moving average of the probabilities.
@@ -17,12 +18,12 @@ export function average() {
     const mixed = Object.fromEntries(Object.entries(probs).map(mix));
     return { probs: mixed, state: mixed };
   };
-  return { name: "average", step };
+  return { name: "average", softens: 1, step };
 }
 
 // A hidden-Markov filter: a face keeps its expression, or takes another at some rate. prior: label
 // -> how often it is met.
-export function filter(prior, rate = RATE, anew = ANEW) {
+export function filter(prior, rate = RATE, anew = ANEW, softens = SOFTENS) {
   const labels = Object.keys(prior);
   const met = labels.map((label) => Math.max(prior[label], LEAST));
   const step = ({ probs }, seconds, state) => {
@@ -33,15 +34,19 @@ export function filter(prior, rate = RATE, anew = ANEW) {
       const evidence = Math.max(probs[label], LEAST) / met[i];
       return Math.max(before * evidence ** counts, LEAST);
     });
-    const total = belief.reduce((sum, value) => sum + value, 0);
-    const told = Object.fromEntries(labels.map((label, i) => [label, belief[i] / total]));
-    return { probs: told, state: told };
+    const told = belief.map((value) => value ** (1 / softens));
+    return { probs: shares(labels, told), state: shares(labels, belief) };
   };
-  return { name: "filter", step };
+  return { name: "filter", softens, step };
+}
+
+function shares(labels, values) {
+  const total = values.reduce((sum, value) => sum + value, 0);
+  return Object.fromEntries(labels.map((label, i) => [label, values[i] / total]));
 }
 
 // Each frame on its own.
-const none = { name: "none", step: ({ probs }) => ({ probs, state: probs }) };
+const none = { name: "none", softens: 1, step: ({ probs }) => ({ probs, state: probs }) };
 
 // Label -> its share of the faces that the probabilities are for; null where nothing says it.
 function metBy(config, labels, prior) {

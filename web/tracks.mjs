@@ -36,7 +36,7 @@ export function follow(memory, recognitions, time, decision, options = {}) {
     const { probs, state } = smoother.step(
       recognition, known ? time - old.time : 0, known ? old.state : null,
     );
-    const answer = decision.ofProbs(probs, recognition.no_face);
+    const answer = decision.softened(smoother.softens).ofProbs(probs, recognition.no_face);
     tracked.push({ ...recognition, ...answer, track });
     seen.push({ ...remembered(track, old, recognition, time), state, smoother: own });
   });

@@ -61,7 +61,10 @@ const does = {
 
   async clipBegins({ weights, smoothing }) {
     const recognizer = await recognizerOf(weights);
-    clip = { faces: new Live(recognizer, smoothing), analysis: new ClipAnalysis(recognizer) };
+    const faces = new Live(recognizer, smoothing);
+    const { name, labels, decision } = recognizer;
+    const ofMeans = decision.softened(faces.smoother.softens);
+    clip = { faces, analysis: new ClipAnalysis({ name, labels, decision: ofMeans }) };
     return {};
   },
 

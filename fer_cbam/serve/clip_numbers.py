@@ -12,7 +12,8 @@ from fer_cbam.video.timeline import TimelinePoint
 def clip_numbers(result: ClipResult, weights: str, decision: Decision) -> dict[str, Any]:
     """`ClipResult.to_dict`, and the ``weights``, their ``labels``, and what is said at each point
     of a timeline: ``label`` and ``uncertain``. decision: of the weights."""
-    tracks = [_track_numbers(track, decision) for track in result.tracks]
+    of_means = decision.softened(result.softens)
+    tracks = [_track_numbers(track, of_means) for track in result.tracks]
     labels = list(decision.label_names)
     return {"weights": weights, "labels": labels, **result.to_dict(), "tracks": tracks}
 

@@ -15,6 +15,7 @@ class Average:
 
     name = "average"
     needs_cues = False
+    softens = 1.0
 
     def __init__(self, label_names: tuple[str, ...], half_life: float = HALF_LIFE) -> None:
         self.label_names = label_names

@@ -39,12 +39,14 @@ class Smoother(Protocol):
     that a step gives back, so that one smoother serves every track.
 
     name: of its kind. label_names: in the order of the probabilities. needs_cues: whether it looks
-    at them.
+    at them. softens: what it divides log-probabilities by after all else; a label is said as if it
+    had not, see :meth:`fer_cbam.decide.Decision.softened`.
     """
 
     name: str
     label_names: tuple[str, ...]
     needs_cues: bool
+    softens: float
 
     def step(self, seen: Seen, seconds: float, state: State | None) -> tuple[np.ndarray, State]:
         """The next frame of a face.

@@ -20,7 +20,8 @@ class Filter:
     prior: float64 ``(K,)``, how often each label is met; the label that replaces another is drawn
     from it. rate: changes a second. anew: seconds after which a frame says something new: one that
     follows ``t`` seconds later counts ``1 - exp(-t / anew)``; 0 counts every frame in full.
-    temperature: the log-probabilities are divided by it before they are told.
+    softens: frames err together, more than the rate of news allows for, so that the belief is too
+    sure of itself; its log-probabilities are divided by this before they are told.
     """
 
     name = "filter"
@@ -28,11 +29,11 @@ class Filter:
 
     def __init__(
         self, label_names: tuple[str, ...], prior: np.ndarray, rate: float, anew: float,
-        temperature: float = 1.0,
+        softens: float = 1.0,
     ) -> None:  # fmt: skip
         self.label_names = label_names
         self.prior = np.maximum(np.asarray(prior, np.float64), LEAST)
-        self.rate, self.anew, self.temperature = rate, anew, temperature
+        self.rate, self.anew, self.softens = rate, anew, softens
 
     def step(self, seen: Seen, seconds: float, state: State | None) -> tuple[np.ndarray, State]:
         if state is None:
@@ -44,5 +45,5 @@ class Filter:
         evidence = np.maximum(seen.probs, LEAST) / self.prior
         belief = np.maximum(belief * evidence**counts, LEAST)
         belief = belief / belief.sum()
-        told = belief ** (1 / self.temperature)
+        told = belief ** (1 / self.softens)
         return told / told.sum(), tuple(belief.tolist())

@@ -47,6 +47,7 @@ class Recurrent:
 
     name = "network"
     needs_cues = True
+    softens = 1.0
 
     def __init__(self, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
         architecture = config["architecture"]

@@ -158,7 +158,8 @@ class ClipResult:
     seconds: of the last frame that was read. frames: read. analysed: of those. tracks: the faces by
     number. notes: in words, what is not as one may expect (the clip breaks off, is longer than
     asked for, shows no face). annotated, table: the files written, None for what was not asked for.
-    beside: the timeline of each other modality, such as ``voice``.
+    beside: the timeline of each other modality, such as ``voice``. softens: of the smoother, for
+    what is said of a timeline's points, see :class:`fer_cbam.smoothing.base.Smoother`.
     """
 
     seconds: float
@@ -169,6 +170,7 @@ class ClipResult:
     annotated: Path | None = None
     table: Path | None = None
     beside: Mapping[str, Sequence[Stretch]] = field(default_factory=dict)
+    softens: float = 1.0
 
     def to_dict(self, digits: int = 4) -> dict[str, Any]:
         """``seconds``, ``frames``, ``analysed``, ``notes`` and ``tracks``, see
@@ -486,7 +488,7 @@ class _Analysis:
         return ClipResult(
             self.time, self.frames, self.analysed, summaries, notes,
             None if annotated is None else Path(annotated), None if table is None else Path(table),
-            self.beside.timelines(),
+            self.beside.timelines(), self.smoother.softens,
         )  # fmt: skip
 
 

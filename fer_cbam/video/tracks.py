@@ -103,7 +103,7 @@ def follow(
         labels = tuple(recognition.prediction.probs)
         own = smoother if smoother and smoother.label_names == labels else Average(labels)
         probs, state = _smoothed(own, old, recognition, time)
-        said = decision or Decision(labels)
+        said = (decision or Decision(labels)).softened(own.softens)
         prediction = said.of_probs(probs, recognition.prediction.no_face)
         tracked.append(Tracked(track, replace(recognition, prediction=prediction)))
         seen.append(_remember(track, old, recognition.face, time, state, (own.name, *labels)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 from fer_cbam.decide import Decision
@@ -29,6 +30,13 @@ def track(number: int, *points: TimelinePoint, frames: int = 5) -> TrackSummary:
 
 def result(*tracks: TrackSummary, notes=(), seconds: float = 10.0) -> ClipResult:
     return ClipResult(seconds, 100, 50, tracks, notes)
+
+
+def test_a_point_is_said_as_if_it_had_not_been_softened():
+    # A softened 0.75: the square roots of 0.9 and 0.1. ln(0.1) + 2 is less than ln(0.9).
+    soft = dataclasses.replace(result(track(1, point(0.0, 0.75))), softens=2.0)
+    (face,) = clip_numbers(soft, "name", DECISION)["tracks"]
+    assert face["timeline"][0]["label"] == "happiness"
 
 
 def test_numbers():

@@ -58,10 +58,10 @@ def test_frames_close_together_count_less():
     np.testing.assert_allclose(told, expected / expected.sum())
 
 
-def test_a_temperature_changes_what_is_told_and_not_what_is_remembered():
-    plain, cool = (Filter(LABELS, PRIOR, 1.0, 0.0, t) for t in (1.0, 2.0))
+def test_softening_changes_what_is_told_and_not_what_is_remembered():
+    plain, soft = (Filter(LABELS, PRIOR, 1.0, 0.0, t) for t in (1.0, 2.0))
     first, state = plain.step(seen([0.6, 0.3, 0.1]), 0, None)
-    told, same = cool.step(seen([0.6, 0.3, 0.1]), 0, None)
+    told, same = soft.step(seen([0.6, 0.3, 0.1]), 0, None)
     assert same == state
     np.testing.assert_allclose(told, np.sqrt(first) / np.sqrt(first).sum())
 

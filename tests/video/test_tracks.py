@@ -299,6 +299,7 @@ class Counting:
     """Says how many steps a face has had, and how long ago its last one was."""
 
     name, label_names, needs_cues = "counting", ("happiness", "anger"), False
+    softens = 1.0
 
     def step(self, seen, seconds, state):
         steps = 1 + (0 if state is None else state[0])

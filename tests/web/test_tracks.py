@@ -7,7 +7,7 @@ import pytest
 
 from fer_cbam.decide import Decision
 from fer_cbam.smoothing.filter import Filter
-from fer_cbam.smoothing.named import ANEW, RATE
+from fer_cbam.smoothing.named import ANEW, RATE, SOFTENS
 from fer_cbam.types import Face, Prediction, Recognition
 from fer_cbam.video import tracks
 from fer_cbam.video.assignment import assign
@@ -65,7 +65,7 @@ def walk(seed: int) -> list[tuple[float, list[Recognition]]]:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_same_tracks_and_answers(ask: Ask, seed: int, prior: tuple[float, ...] | None):
     frames = walk(seed)
-    smoother = None if prior is None else Filter(LABELS, np.array(prior), RATE, ANEW)
+    smoother = None if prior is None else Filter(LABELS, np.array(prior), RATE, ANEW, SOFTENS)
     met = None if prior is None else dict(zip(LABELS, prior, strict=True))
     decision = Decision(LABELS, lift=(0.4, -0.3, 0.0), uncertain_below=0.45)
     memory, expected = tracks.Memory(), []
