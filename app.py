@@ -25,12 +25,15 @@ from fer_cbam.hub import DEFAULT_WEIGHTS
 from fer_cbam.serve import address
 from fer_cbam.serve.folder import Ended, upload_folder
 from fer_cbam.serve.limits import LimitBodies
+from fer_cbam.serve.modalities import Modalities
 from fer_cbam.serve.page import weights_shown
 from fer_cbam.serve.privacy import ON_SERVER
 from fer_cbam.serve.proxies import proxies_aside
 from fer_cbam.serve.recognizers import RecognizerCache
 from fer_cbam.serve.server import ASSETS, LIVE_SIDE, Server
+from fer_cbam.text import DEFAULT_TEXT
 from fer_cbam.video.analysis import SEARCH_SIDE
+from fer_cbam.voice import DEFAULT_VOICE
 
 with proxies_aside():  # gradio makes a client when it is imported, and asks nobody
     import gradio as gr
@@ -141,7 +144,7 @@ def video_tab(server: Server) -> None:
 
     part(
         "video", [clip_start, example_clip, clip_ask, clip_forget], kept=ON_SERVER["video"],
-        **weights_shown(server.recognizers.first),
+        missing=server.modalities.missing(), **weights_shown(server.recognizers.first),
     )  # fmt: skip
 
 
@@ -218,6 +221,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         choices=BACKENDS,
         help="what runs the network (default: the fastest of those installed)",
     )
+    add("--voice", default=DEFAULT_VOICE, help="weights for voices, embedded ones or a folder")
+    add("--text", default=DEFAULT_TEXT, help="weights for words, embedded ones or a folder")
     add(
         "--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
         help="address to listen on; 0.0.0.0 is every one",
@@ -294,7 +299,8 @@ def serve(recognizers: RecognizerCache, folder: Path, args: argparse.Namespace) 
     backend = args.backend or fastest_backend(args.weights)
     live = face_detector(backend, max_side=LIVE_SIDE)
     clip = face_detector(backend, max_side=SEARCH_SIDE)
-    blocks = build(Server(recognizers, folder, live, clip))
+    modalities = Modalities(args.voice, args.text)
+    blocks = build(Server(recognizers, folder, live, clip, modalities=modalities))
     # gradio asks its own page once; a public link is asked for elsewhere.
     own = ("localhost", "127.0.0.1", "::1", args.host) if args.share else ()
     with proxies_aside(*own):

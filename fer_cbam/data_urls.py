@@ -1,4 +1,5 @@
-"""Pictures as data URLs: so they travel in questions and answers, and none is written to disk."""
+"""Pictures and other files as data URLs: so they travel in questions and answers, and none is
+written to disk."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import binascii
 import cv2
 import numpy as np
 
-from fer_cbam.errors import ImageError
+from fer_cbam.errors import FerError, ImageError
 
 
 def jpeg_url(image: np.ndarray, quality: int = 85) -> str:
@@ -29,18 +30,20 @@ def to_data_url(encoded: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
 
 
-def from_data_url(url: object, max_bytes: int) -> bytes:
-    """The bytes in a data URL.
+def from_data_url(
+    url: object, max_bytes: int, what: str = "image", kind: type[FerError] = ImageError
+) -> bytes:
+    """The bytes in a data URL. what: for messages. kind: of the error.
 
     Raises:
-        ImageError: it is none, or holds more than max_bytes.
+        ImageError, or another ``kind``: it is none, or holds more than max_bytes.
     """
     head, comma, body = url.partition(",") if isinstance(url, str) else ("", "", "")
     if not comma or not head.startswith("data:") or not head.endswith(";base64"):
-        raise ImageError("image: expected a data URL with base64")
+        raise kind(f"{what}: expected a data URL with base64")
     if len(body) > 4 * (max_bytes + 2) // 3:
-        raise ImageError(f"image: expected at most {max_bytes / 1e6:.0f} MB")
+        raise kind(f"{what}: expected at most {max_bytes / 1e6:.0f} MB")
     try:
         return base64.b64decode(body, validate=True)
     except binascii.Error as error:
-        raise ImageError(f"image: not base64 ({error})") from error
+        raise kind(f"{what}: not base64 ({error})") from error

@@ -10,6 +10,7 @@ Runs on ONNX Runtime, without torch. Needs ``fer-cbam[audio]``.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,16 @@ class Voice:
         Raises:
             SoundError: too short, or no voice in it (``kind`` "silent").
         """
+        steps = self.steps(sound)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                reading: Reading = end.value
+                return reading
+
+    def steps(self, sound: Sound) -> Generator[None, None, Reading]:
+        """:meth:`encode` a few windows at a time, for servers."""
         if sound.seconds < SHORTEST:
             raise SoundError(f"{sound.seconds:.2f} s of sound; expected at least {SHORTEST:g} s",
                              "too short")  # fmt: skip
@@ -136,7 +147,11 @@ class Voice:
         if not len(found.ends):
             raise SoundError(f"no {LEAST_VOICE * WINDOW / RATE:g} s of voice within "
                              f"{WINDOW // RATE} s; expected some", "silent")  # fmt: skip
-        logits, tokens = self.forward(found.samples)
+        parts = []
+        for at in range(0, len(found.samples), _BATCH):
+            parts.append(self.forward(found.samples[at : at + _BATCH]))
+            yield
+        logits, tokens = (np.concatenate(part) for part in zip(*parts, strict=True))
         times = np.stack([np.maximum(found.ends - HOP / RATE, 0), found.ends], 1)
         return Reading(
             self.name, self.label_names, times, logits / self.temperature, tokens,

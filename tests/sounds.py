@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,7 @@ av = pytest.importorskip("av", reason="PyAV is not installed (fer-cbam[audio])")
 
 CODECS = {"wav": "pcm_s16le", "flac": "flac", "mp3": "libmp3lame", "mp4": "aac",
           "matroska": "pcm_s16le"}  # fmt: skip
-PICTURES = 20  # at 10 a second
+PICTURES = [np.full((48, 64, 3), 10 * number, np.uint8) for number in range(20)]
 
 
 def tone(seconds: float, hertz: float = 200.0, rate: int = 16_000, level: float = 0.5):
@@ -23,33 +24,34 @@ def tone(seconds: float, hertz: float = 200.0, rate: int = 16_000, level: float 
 
 
 def written(
-    samples: np.ndarray | None, kind: str = "wav", rate: int = 16_000, late: float | None = None
-) -> bytes:
+    samples: np.ndarray | None, kind: str = "wav", rate: int = 16_000, late: float | None = None,
+    pictures: Sequence[np.ndarray] = PICTURES,
+) -> bytes:  # fmt: skip
     """A file's content. samples: ``(N,)`` or ``(2, N)``, None for no sound. late: seconds from the
-    first picture to the first sample; None for no pictures."""
+    first picture to the first sample; None for no pictures. pictures: RGB, ten a second."""
     file = io.BytesIO()
     with av.open(file, "w", format=kind) as container:
-        picture = _picture_stream(container) if late is not None else None
+        picture = _picture_stream(container, pictures[0]) if late is not None else None
         sound = None
         if samples is not None:
             layout = "mono" if np.ndim(samples) == 1 else "stereo"
             sound = container.add_stream(CODECS[kind], rate=rate, layout=layout)
         if picture is not None:
-            _write_pictures(container, picture)
+            _write_pictures(container, picture, pictures)
         if sound is not None:
             _write_sound(container, sound, np.atleast_2d(samples), rate, late or 0.0)
     return file.getvalue()
 
 
-def _picture_stream(container):
+def _picture_stream(container, picture: np.ndarray):
     stream = container.add_stream("mpeg4", rate=10)
-    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+    stream.height, stream.width = picture.shape[:2]
+    stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
     return stream
 
 
-def _write_pictures(container, stream) -> None:
-    for number in range(PICTURES):
-        image = np.full((48, 64, 3), 10 * number, np.uint8)
+def _write_pictures(container, stream, pictures: Sequence[np.ndarray]) -> None:
+    for number, image in enumerate(pictures):
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame.pts, frame.time_base = number, Fraction(1, 10)
         container.mux(stream.encode(frame))

@@ -90,6 +90,19 @@ def test_an_answer_depends_on_nothing_that_comes_later(folder: Path) -> None:
     np.testing.assert_allclose(all_of_it.logits[: len(early)], early.logits, atol=1e-5)
 
 
+def test_a_long_sound_is_heard_a_little_at_a_time(folder: Path) -> None:
+    voice, sound = Voice.from_pretrained(folder), checked(tone(20, 120))
+    steps = voice.steps(sound)
+    assert sum(1 for _ in steps) == 3  # 40 windows, 16 a step
+    steps = voice.steps(sound)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            np.testing.assert_allclose(end.value.logits, voice.encode(sound).logits, atol=1e-6)
+            break
+
+
 def test_what_cannot_be_heard(folder: Path, tmp_path: Path) -> None:
     voice = Voice.from_pretrained(folder)
     with pytest.raises(SoundError, match=r"0\.25 s of sound; expected at least 0\.5"):

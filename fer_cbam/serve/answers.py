@@ -15,19 +15,21 @@ import numpy as np
 
 from fer_cbam.data_urls import from_data_url, jpeg_url
 from fer_cbam.detect.base import FaceDetector
-from fer_cbam.errors import FerError
+from fer_cbam.errors import FerError, TextError
 from fer_cbam.images import decode_image
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import layer_transform, shrink
 from fer_cbam.serve import page, photo
 from fer_cbam.serve.memories import Memories
 from fer_cbam.smoothing import SMOOTHERS
+from fer_cbam.transcripts import Transcript, transcript, transcript_in
 from fer_cbam.video import tracks
 from fer_cbam.words import sentences
 from fer_cbam.words.cautions import cautions
 
 MAX_FRAME_BYTES, MAX_FRAME_PIXELS = 2_000_000, 2_000_000
 MAX_PHOTO_BYTES = 25_000_000
+MAX_TRANSCRIPT_BYTES, MAX_LINES = 2_000_000, 3000  # of ten minutes: five lines a second
 PHOTO_SIDE = 1280  # longest side of the photo as shown
 MAPS = ("gradcam", "spatial_attention", "none")
 TOP = "top"  # explains of each face the label it resembles most
@@ -101,6 +103,25 @@ def asked_smoothing(question: Answer) -> str | None:
     if name not in (None, *SMOOTHERS):
         raise FerError(f"smoothing: got {name!r}; expected one of {', '.join(SMOOTHERS)}")
     return None if name is None else str(name)
+
+
+def asked_transcript(sent: object, max_seconds: float) -> Transcript:
+    """A transcript that comes with a question, up to max_seconds.
+
+    sent: ``name`` of its file, whose suffix tells the format, and ``data``, a data URL.
+
+    Raises:
+        TextError: it cannot be read, or has more than ``MAX_LINES`` lines.
+        BackendError: subtitles, and what reads them is not installed.
+    """
+    asked = _as_dict(sent)
+    name = str(asked.get("name"))[-80:]
+    data = from_data_url(asked.get("data"), MAX_TRANSCRIPT_BYTES, name, TextError)
+    found = transcript_in(data, name)
+    lines = [line for line in found.lines if line.begin <= max_seconds]
+    if len(lines) > MAX_LINES:
+        raise TextError(f"{name}: {len(lines)} lines; expected at most {MAX_LINES}", "too large")
+    return transcript(lines, name)
 
 
 def _live_face(tracked: tracks.Tracked, kind: str, label: str) -> Answer:

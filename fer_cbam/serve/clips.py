@@ -15,17 +15,21 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fer_cbam.detect.base import FaceDetector
 from fer_cbam.errors import FerError
+from fer_cbam.physiology.pulse import LOWEST_RATE
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.serve.clip_numbers import clip_numbers
 from fer_cbam.serve.memory import give_back
+from fer_cbam.serve.modalities import Modalities
 from fer_cbam.serve.page import label_colors
 from fer_cbam.serve.turns import BusyError, Turns
+from fer_cbam.transcripts import Transcript
 from fer_cbam.video.analysis import ClipResult, Progress, analyse
 from fer_cbam.video.clip import ClipReader
+from fer_cbam.video.together import Beside, hearing, read
 
 MAX_CLIPS = 8  # at once, of all visitors
 MAX_SECONDS = 600.0  # of a clip; a note says that the rest was left out
@@ -35,20 +39,33 @@ STEP = 0.05  # seconds of one turn
 LEFT_AFTER = 20.0  # seconds without a question after which a visitor has left
 
 Steps = Generator[Progress, None, ClipResult]
+Step = TypeVar("Step")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a clip. explained: a heatmap in its annotated copy. smoothing: name of a
+    smoother, None for the weights' own. audio: the voice. pulse: heart rates. transcript: what is
+    said in it."""
+
+    explained: bool = False
+    smoothing: str | None = None
+    audio: bool = False
+    pulse: bool = False
+    transcript: Transcript | None = None
 
 
 @dataclass(eq=False)
 class Clip:
-    """A clip on its way. asked: when its visitor last asked after it. explained: with a heatmap in
-    its annotated copy. smoothing: name of a smoother, None for the weights' own."""
+    """A clip on its way. asked: when its visitor last asked after it."""
 
     name: str
     folder: Path
     visitor: str
     recognizer: EmotionRecognizer
+    wanted: Wanted
     asked: float
-    explained: bool = False
-    smoothing: str | None = None
     progress: Progress | None = None
     result: ClipResult | None = None
     error: FerError | None = None
@@ -57,7 +74,8 @@ class Clip:
 
 
 class Clips:
-    """All clips of a server. folder: for their files. detector: None for the default one."""
+    """All clips of a server. folder: for their files. detector: None for the default one.
+    modalities: networks for voices and words."""
 
     def __init__(
         self,
@@ -65,18 +83,19 @@ class Clips:
         folder: Path,
         detector: FaceDetector | None = None,
         left_after: float = LEFT_AFTER,
+        modalities: Modalities | None = None,
     ):
         self.turns = turns
         self.detector = detector
+        self.modalities = modalities or Modalities()
         self.left_after = left_after
         self._folder = folder
         self._clips: dict[str, Clip] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(
-        self, file: Path, recognizer: EmotionRecognizer, visitor: str, explained: bool = False,
-        smoothing: str | None = None,
-    ) -> Clip:  # fmt: skip
+        self, file: Path, recognizer: EmotionRecognizer, visitor: str, wanted: Wanted = Wanted()
+    ) -> Clip:
         """Begin to read a file, which is moved and deleted later.
 
         A visitor has one clip at a time: an earlier one is forgotten.
@@ -95,7 +114,7 @@ class Clips:
         shutil.move(file, folder / f"clip{file.suffix[:8]}")
         with suppress(OSError):
             file.parent.rmdir()  # gradio made it for this file
-        clip = Clip(name, folder, visitor, recognizer, time.monotonic(), explained, smoothing)
+        clip = Clip(name, folder, visitor, recognizer, wanted, time.monotonic())
         self._clips[name] = clip
         task = asyncio.get_running_loop().create_task(self._read(clip))
         self._tasks.add(task)
@@ -144,7 +163,7 @@ class Clips:
         return {
             "failed": False, "done": True, "message": _message(clip.result),
             "numbers": clip_numbers(clip.result, recognizer.name, recognizer.decision),
-            "colors": label_colors(recognizer.label_names),
+            "colors": label_colors(_labels(recognizer, clip.result)),
             "annotated": str(clip.result.annotated), "table": str(clip.result.table),
         }  # fmt: skip
 
@@ -160,7 +179,8 @@ class Clips:
     async def _read(self, clip: Clip) -> None:
         steps: Steps | None = None
         try:
-            steps = await self._turn(clip, lambda: self._open(clip))
+            beside = await self._beside(clip)
+            steps = await self._turn(clip, lambda: self._open(clip, beside))
             while clip.result is None and not clip.unwanted:
                 self._advanced(clip, await self._turn(clip, lambda: advance(steps)))
         except FerError as error:
@@ -190,14 +210,31 @@ class Clips:
             except BusyError:
                 await asyncio.sleep(0.2)
 
-    def _open(self, clip: Clip) -> Steps:
+    async def _beside(self, clip: Clip) -> Beside:
+        """What is heard and read, a little at a time too."""
+        beside, said = Beside(), clip.wanted.transcript
+        if clip.wanted.audio:
+            (file,) = clip.folder.glob("clip*")
+            voice = await self._turn(clip, self.modalities.voice)
+            steps = hearing(file, voice, MAX_SECONDS)
+            while (heard := await self._turn(clip, lambda: advance(steps))) is None:
+                pass
+            beside = heard
+        if said is not None:
+            words = await self._turn(clip, lambda: read(said, self.modalities.text()))
+            beside = beside.and_also(words)
+        return beside
+
+    def _open(self, clip: Clip, beside: Beside) -> Steps:
         (file,) = clip.folder.glob("clip*")
+        wanted = clip.wanted
         with ClipReader(file, MAX_PIXELS) as reader:
-            every = max(1, round(reader.fps / READ_RATE))
+            every = _every(reader.fps, wanted.pulse)
         return analyse(
             file, clip.recognizer, self.detector, annotated=clip.folder / "annotated.webm",
-            explained=clip.explained, table=clip.folder / "faces.csv", every=every,
-            smoother=clip.smoothing, max_seconds=MAX_SECONDS, max_pixels=MAX_PIXELS,
+            explained=wanted.explained, table=clip.folder / "faces.csv", every=every,
+            smoother=wanted.smoothing, max_seconds=MAX_SECONDS, max_pixels=MAX_PIXELS,
+            pulse=wanted.pulse, beside=beside,
         )  # fmt: skip
 
     @staticmethod
@@ -208,17 +245,31 @@ class Clips:
             clip.progress = reached
 
 
-def advance(steps: Steps, seconds: float = STEP) -> Progress | ClipResult:
-    """Take steps for some time; the last progress, or the result where the clip ends."""
+def advance(steps: Generator[Step, None, Result], seconds: float = STEP) -> Step | Result:
+    """Take steps for some time; what the last one yields, or the result where they end."""
     end = time.perf_counter() + seconds
     while True:
         try:
             progress = next(steps)
         except StopIteration as stop:
-            result: ClipResult = stop.value
+            result: Result = stop.value
             return result
         if time.perf_counter() >= end:
             return progress
+
+
+def _every(fps: float, pulse: bool) -> int:
+    """Each how manieth frame is searched. A pulse needs no fewer than ``LOWEST_RATE`` a second."""
+    if pulse:
+        return max(1, int(fps / (LOWEST_RATE + 0.5)))
+    return max(1, round(fps / READ_RATE))
+
+
+def _labels(recognizer: EmotionRecognizer, result: ClipResult) -> list[str]:
+    """Those of the face's weights, then those that only others know."""
+    points = [point for points in result.beside.values() for point in points[:1]]
+    others = [label for point in points for label in point.probs or ()]
+    return list(dict.fromkeys([*recognizer.label_names, *others]))
 
 
 def _message(result: ClipResult) -> str:

@@ -9,10 +9,11 @@ ON_SERVER: Mapping[str, str] = {
     "webcam": "Frames go to the computer that runs this page, are read there and forgotten. "
     "Nothing is stored.",
     "photo": "It is read in memory and forgotten; nothing is stored.",
-    "video": "It lies in a temporary folder while it is read and is deleted with the answer.",
+    "video": "It lies in a temporary folder while it is read and is deleted with the answer. Words "
+    "that you add are read in memory and forgotten.",
     "about": "To the computer that runs this page, and no farther. They are read in its memory and "
     "forgotten with the answer. A clip lies in a temporary folder while it is read, and is deleted "
-    "with the answer. No picture, number or usage statistic is kept.",
+    "with the answer. No picture, sound, word, number or usage statistic is kept.",
 }
 
 #: Where the visitor's own device does.

@@ -5,21 +5,24 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fer_cbam.data_urls import to_data_url
 from fer_cbam.detect import face_detector
 from fer_cbam.detect.base import FaceDetector
-from fer_cbam.errors import FerError
+from fer_cbam.errors import FerError, TextError
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.serve import answers, uploads
 from fer_cbam.serve.clip_numbers import clip_numbers
-from fer_cbam.serve.clips import Clips
+from fer_cbam.serve.clips import MAX_SECONDS, Clips, Wanted
 from fer_cbam.serve.example_clip import write_example_clip
 from fer_cbam.serve.memories import Memories
+from fer_cbam.serve.modalities import Modalities
 from fer_cbam.serve.recognizers import RecognizerCache
 from fer_cbam.serve.turns import StaleError, Turns
+from fer_cbam.transcripts import Transcript
 
 ASSETS = Path(__file__).parent / "assets"
 LIVE_SIDE = 320  # pixels that a frame is searched at: one quick search
@@ -33,6 +36,7 @@ class Server:
 
     folder: where uploads lie. live_detector: for webcam frames. clip_detector: None for the
     default one. keep_uploads: seconds that a file sent to an endpoint stays after it was read.
+    modalities: networks for voices and words.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Server:
         live_detector: FaceDetector | None = None,
         clip_detector: FaceDetector | None = None,
         keep_uploads: float = KEEP_UPLOADS,
+        modalities: Modalities | None = None,
     ):
         self.recognizers = recognizers
         self.folder = folder
@@ -49,7 +54,8 @@ class Server:
         self.turns = Turns()
         self.live_detector = live_detector or face_detector(max_side=LIVE_SIDE)
         self.memories = Memories()
-        self.clips = Clips(self.turns, folder, clip_detector)
+        self.modalities = modalities or Modalities()
+        self.clips = Clips(self.turns, folder, clip_detector, modalities=self.modalities)
         self._example = to_data_url((ASSETS / "astronaut.jpg").read_bytes(), "jpeg")
 
     async def pick(self, question: Any, has_left: HasLeft) -> dict[str, Any]:
@@ -85,19 +91,36 @@ class Server:
         return await self.photo(question | {"image": self._example}, has_left)
 
     async def clip_start(self, question: Any) -> dict[str, Any]:
-        """Begin to read an uploaded clip, its annotated copy ``explained`` or not, by a
-        ``smoothing`` or the weights' own; answers its name."""
+        """Begin to read an uploaded clip; answers its name.
+
+        question: beside the file what :class:`fer_cbam.serve.clips.Wanted` has; ``transcript`` as
+        ``name`` and ``data`` (a data URL).
+        """
         question = question if isinstance(question, dict) else {}
         visitor = _visitor(question)
         try:
             file = uploads.uploaded(question, self.folder)
             recognizer = await self._recognizer(question.get("weights"), visitor)
-            explained = question.get("explained") is True
-            smoothing = answers.asked_smoothing(question)
-            clip = self.clips.start(file, recognizer, visitor, explained, smoothing)
+            wanted = Wanted(
+                **{name: question.get(name) is True for name in ("explained", "audio", "pulse")},
+                smoothing=answers.asked_smoothing(question),
+                transcript=await self._transcript(question, visitor),
+            )
+            clip = self.clips.start(file, recognizer, visitor, wanted)
             return {"failed": False, "clip": clip.name}
+        except TextError as error:
+            uploads.discard(file)
+            return {"failed": True, "message": f"The words cannot be read. {error}"}
         except FerError as error:
             return {"failed": True, "message": str(error)}
+
+    async def _transcript(self, question: dict[str, Any], visitor: str) -> Transcript | None:
+        sent = question.get("transcript")
+        if sent is None:
+            return None
+        work = partial(answers.asked_transcript, sent, MAX_SECONDS)
+        found: Transcript = await self.turns.run(visitor, work, background=True)
+        return found
 
     async def example_clip(self, question: Any) -> dict[str, Any]:
         """The same for the example, which is made anew for each visitor."""
@@ -109,7 +132,8 @@ class Server:
             await self.turns.run(
                 _visitor(question), lambda: write_example_clip(file), background=True
             )
-            return await self.clip_start(question | {"path": str(file)})
+            silent = {"audio": False, "transcript": None}  # nobody speaks in it
+            return await self.clip_start(question | silent | {"path": str(file)})
         except FerError as error:
             return {"failed": True, "message": str(error)}
         finally:

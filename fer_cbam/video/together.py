@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from fer_cbam.audio import SHORTEST, read_sound
+from fer_cbam.audio import LONGEST, SHORTEST, read_sound
 from fer_cbam.errors import SoundError
 from fer_cbam.modalities import Joined, Reading, join
 from fer_cbam.text import DEFAULT_TEXT, TextReader
@@ -27,6 +27,7 @@ UNHEARD = {
     "silent": "the sound is silent, or nobody speaks in it",
     "too short": f"less than {SHORTEST:g} seconds of sound",
     "empty": "the sound track is empty",
+    "not sound": "its sound is in a container that is not read here",
     "damaged": "the sound track is damaged, or coded in a way that is not read here",
 }
 
@@ -104,9 +105,21 @@ def hear(
     """
     if isinstance(voice, str | Path):
         voice = Voice.from_pretrained(voice)
+    steps = hearing(path, voice, LONGEST if max_seconds is None else max_seconds)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            beside: Beside = end.value
+            return beside
+
+
+def hearing(path: str | Path, voice: Voice, max_seconds: float) -> Generator[None, None, Beside]:
+    """:func:`hear` a little at a time, for servers."""
     try:
-        sound = read_sound(path) if max_seconds is None else read_sound(path, max_seconds)
-        reading = voice.encode(sound)
+        sound = read_sound(path, max_seconds)
+        yield
+        reading = yield from voice.steps(sound)
     except SoundError as error:
         return Beside(notes=[f"No voice: {UNHEARD.get(error.kind, str(error))}."])
     return Beside([reading], {voice.name: voice.reliability}, list(reading.cautions))

@@ -7,12 +7,8 @@ import { openCamera, refusal } from "../../fer_cbam/serve/assets/camera.mjs";
 import { ranked } from "../../fer_cbam/serve/assets/panel.mjs";
 import { placeOf } from "../../fer_cbam/serve/assets/photo.mjs";
 import { asker } from "../../fer_cbam/serve/assets/session.mjs";
-import {
-  episodeInWords,
-  momentAt,
-  seenLongest,
-  titleOf,
-} from "../../fer_cbam/serve/assets/video.mjs";
+import { episodeInWords, titleOf } from "../../fer_cbam/serve/assets/clip_rows.mjs";
+import { momentAt, seenLongest } from "../../fer_cbam/serve/assets/video.mjs";
 
 test("a button lies over its face, as far as that lies within the photo", () => {
   const inside = { left: "10.00%", top: "10.00%", width: "12.00%", height: "24.00%" };

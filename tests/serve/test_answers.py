@@ -12,7 +12,7 @@ import pytest
 
 from fer_cbam.data_urls import jpeg_url, to_data_url
 from fer_cbam.detect.yunet import YuNetDetector
-from fer_cbam.errors import FerError, WeightsError
+from fer_cbam.errors import FerError, TextError, WeightsError
 from fer_cbam.explain.parts import part_losses
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import caption, heat_layer, layer_transform
@@ -360,3 +360,24 @@ def test_picking(recognizer):
 
     answer = answers.answer_pick(refuse, {"weights": "bad"})
     assert answer == {"failed": True, "message": "These weights cannot be used. weights 'bad': no"}
+
+
+def words(content: bytes, name: str = "a.txt") -> dict:
+    return {"name": name, "data": f"data:text/plain;base64,{base64.b64encode(content).decode()}"}
+
+
+def test_words_that_come_with_a_clip():
+    said = answers.asked_transcript(words(b"1 2 Well\n9 10 now\n11 12 late"), max_seconds=10)
+    assert [(line.begin, line.text) for line in said.lines] == [(1, "Well"), (9, "now")]
+    many = b"1 2 a\n" * (answers.MAX_LINES + 1)
+    for sent, problem in (
+        (words(b"Hello"), "a.txt, line 1: 'Hello' has no times"),
+        (words(b"1 2 a", "a.exe"), "a.exe: expected a name that ends with .srt"),
+        (words(many), f"{answers.MAX_LINES + 1} lines; expected at most {answers.MAX_LINES}"),
+        (words(b"11 12 late"), "no words; expected lines"),
+        ({"name": "a.srt", "data": "x"}, "a.srt: expected a data URL"),
+        (words(b"1" * (answers.MAX_TRANSCRIPT_BYTES + 3)), "a.txt: expected at most 2 MB"),
+        ("a", "None: expected a data URL"), ({}, "None: expected a data URL"),
+    ):  # fmt: skip
+        with pytest.raises(TextError, match=problem):
+            answers.asked_transcript(sent, max_seconds=10)

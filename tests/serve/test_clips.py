@@ -16,7 +16,7 @@ from fer_cbam.errors import FerError
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.serve import clips as clips_module
 from fer_cbam.serve import page
-from fer_cbam.serve.clips import Clips
+from fer_cbam.serve.clips import Clips, Wanted
 from fer_cbam.serve.turns import BusyError, Turns
 from fer_cbam.video.clip import ClipReader, ClipWriter
 
@@ -121,7 +121,7 @@ def test_an_explained_clip_has_heat_over_the_face_and_nowhere_else(upload, recog
         pictures = []
         for explained in (False, True):
             copy = Path(shutil.copy(upload, upload.parent / f"{explained}.webm"))
-            clip = clips.start(copy, recognizer, "a", explained)
+            clip = clips.start(copy, recognizer, "a", Wanted(explained))
             answer = await ended(clips, clip.name)
             with ClipReader(answer["annotated"]) as reader:
                 pictures.append(next(reader.frames()).image.astype(int))

@@ -17,6 +17,11 @@ function asDataUrl(blob) {
   });
 }
 
+// A file of words as it travels in a question.
+async function withData(file) {
+  return file && { name: file.name, data: await asDataUrl(file) };
+}
+
 async function withLayers(answer) {
   for (const face of answer.faces ?? []) if (face.layer) face.layer = await loadImage(face.layer);
   return answer;
@@ -35,8 +40,12 @@ export function gradioReader({ server, upload }) {
   }
 
   async function begin(question, file) {
-    if (!file) return server.example_clip(question);
-    return server.clip_start({ ...question, path: (await upload(file)).path });
+    if (!file) return server.example_clip({ ...question, transcript: null });
+    return server.clip_start({
+      ...question,
+      transcript: await withData(question.transcript),
+      path: (await upload(file)).path,
+    });
   }
 
   async function follow(clip, on) {

@@ -4,23 +4,29 @@
 import { download, fillSelect, make, say, takeFiles } from "./dom.mjs";
 import { drawFaces, heatImage } from "./faces.mjs";
 import { asker, onWeights } from "./session.mjs";
+import { clipRows } from "./clip_rows.mjs";
+import {
+  disagreementAt,
+  inTimes,
+  isTranscript,
+  missingInWords,
+  momentBeside,
+  nearest,
+  pulseAt,
+} from "./modalities.mjs";
 import { clock, percent, tooLarge } from "./text.mjs";
-import { WIDTH, drawExpressions, drawTimeline, makeTimeline } from "./timeline.mjs";
 
 const LARGEST = 200e6; // bytes
+const LARGEST_WORDS = 2e6;
 const MOMENT = 0.5; // seconds from a place in the clip to the point that is told there
 const OTHER_WEIGHTS = "This is what other weights said.";
+const EFFECT = "× says how many times as probable the joint answer is with it as without it.";
 const MOST_SHOWN = 12; // timelines; the CSV has every face
 
 // The faces seen longest, by number.
 export function seenLongest(tracks, most = MOST_SHOWN) {
   const longest = [...tracks].sort((a, b) => b.frames - a.frames).slice(0, most);
   return longest.sort((a, b) => a.track - b.track);
-}
-
-export function titleOf({ track, dominant, shares, first, last }) {
-  const share = percent(shares[dominant]);
-  return `Face ${track}: ${dominant} ${share} of the time (${clock(first)} to ${clock(last)})`;
 }
 
 // What is said of each face at a time, of those in view: [track, words].
@@ -34,10 +40,25 @@ export function momentAt(tracks, time) {
   });
 }
 
-// An expression in words: from when to when, and when it was strongest.
-export function episodeInWords({ label, onset, apex, offset, intensity }) {
-  const [from, most, to] = [onset, apex, offset].map((time) => time.toFixed(1));
-  return `${label} ${from} to ${to} s, most at ${most} s (${percent(intensity)})`;
+// Rows as a table. differ: who disagrees now.
+function momentTable(rows, differ) {
+  const [made, body] = [make("table", "fer-beside-table"), make("tbody")];
+  for (const { name, said, effect, words } of rows) {
+    const [line, head, told] = [make("tr"), make("th", "", name), make("td")];
+    head.scope = "row";
+    told.append(make("span", "", said));
+    if (words) told.append(make("q", "", words));
+    line.append(head, told, make("td", "fer-effect", effect));
+    body.append(line);
+  }
+  made.append(body);
+  const item = make("li", "fer-all");
+  item.append(made);
+  if (differ) item.append(make("p", "fer-note", `They disagree. ${differ}.`));
+  if (rows.some(({ effect }) => effect)) {
+    item.append(make("p", "fer-subdued", EFFECT));
+  }
+  return item;
 }
 
 export function start({ element, props, reader }) {
@@ -51,6 +72,8 @@ export function start({ element, props, reader }) {
   let last = null; // the file of the clip that is shown; null: the example
   let files = {}; // what can be downloaded
   let tracks = []; // those whose timelines are shown
+  let others = {}; // name of what is heard or read of the clip that is shown -> its stretches
+  let words = null; // a file with what is said; null: none
   let seconds = 0; // of the clip that is shown
   let place = null; // the slider below the timelines
   let over = null; // time -> faces that are drawn over the clip; null: it has them in its pictures
@@ -63,6 +86,7 @@ export function start({ element, props, reader }) {
 
   function readFile(file) {
     if (!file || current) return;
+    if (isTranscript(file) && props.missing && !props.missing.text) return takeWords(file);
     const refused = tooLarge(file.size, LARGEST);
     if (refused) return say(element, refused, true);
     read(file);
@@ -94,8 +118,9 @@ export function start({ element, props, reader }) {
 
   function answerTo(file, clip) {
     const wanted = () => current === clip;
-    const explained = find('[data-do="explained"]').checked;
-    return reader.clip({ ...asker(), explained, smoothing: overTime.value }, file, {
+    const [explained, audio, pulse] = ["explained", "audio", "pulse"].map(chosen);
+    const wants = { explained, audio, pulse, smoothing: overTime.value, transcript: words };
+    return reader.clip({ ...asker(), ...wants }, file, {
       wanted,
       reading: () => wanted() && setState("reading"),
       progress(fraction, done) {
@@ -119,7 +144,7 @@ export function start({ element, props, reader }) {
   }
 
   function show(answer) {
-    [files, over] = [answer.files, answer.shown ?? null];
+    [files, over, place] = [answer.files, answer.shown ?? null, null];
     for (const button of element.querySelectorAll(".fer-downloads button")) {
       button.hidden = !(button.dataset.do in files);
     }
@@ -127,6 +152,7 @@ export function start({ element, props, reader }) {
     player.src = URL.createObjectURL(answer.played);
     seconds = answer.numbers.seconds;
     tracks = seenLongest(answer.numbers.tracks);
+    others = answer.numbers.beside ?? {};
     find(".fer-timelines").replaceChildren(...timelines(answer));
     showMoment();
   }
@@ -146,44 +172,15 @@ export function start({ element, props, reader }) {
 
   function* timelines({ numbers, colors }) {
     for (const note of numbers.notes) yield make("p", "fer-note", note);
-    if (!numbers.tracks.length) return;
-    const legend = make("p", "fer-legend");
-    for (const [label, color] of Object.entries(colors)) {
-      const [swatch, square] = [make("span"), make("i")];
-      square.style.background = color;
-      swatch.append(square, label);
-      legend.append(swatch);
-    }
-    yield legend;
-    const across = (time) => Math.min(1, time / Math.max(seconds, 1e-9)) * WIDTH;
-    for (const track of tracks) {
-      const row = make("div", "fer-clip-row");
-      const timeline = makeTimeline("fer-clip-timeline", titleOf(track));
-      drawTimeline(timeline, track.timeline, colors, across);
-      drawExpressions(timeline, track.expressions, across);
-      row.append(make("h2", "", titleOf(track)), timeline);
-      yield row;
-      yield expressions(track);
-    }
+    const rows = [...clipRows({ numbers, tracks, colors, seek })];
+    if (!rows.length) return;
+    yield* rows;
     yield makePlace();
     const axis = make("p", "fer-axis");
     axis.append(make("span", "", "0:00"), make("span", "", clock(seconds)));
     yield axis;
     const more = numbers.tracks.length - tracks.length;
     if (more) yield make("p", "fer-subdued", `${more} more in the CSV.`);
-  }
-
-  // The expressions of a face, each a button that goes to where it is strongest.
-  function expressions({ expressions: found }) {
-    const list = make("ul", "fer-expressions");
-    for (const episode of found) {
-      const [item, button] = [make("li"), make("button", "fer-secondary", episodeInWords(episode))];
-      button.type = "button";
-      button.addEventListener("click", () => (player.currentTime = episode.apex));
-      item.append(button);
-      list.append(item);
-    }
-    return list;
   }
 
   // Where the clip is, as a slider that the keyboard moves too.
@@ -198,16 +195,41 @@ export function start({ element, props, reader }) {
   // What is said at the place where the clip is, in writing beside the picture.
   function showMoment() {
     const time = player.currentTime;
-    const said = momentAt(tracks, time).map(([track, words]) =>
-      tracks.length > 1 ? `Face ${track}: ${words}` : words,
-    );
-    find(".fer-moment").replaceChildren(...said.map((text) => make("li", "fer-verdict", text)));
-    if (!tracks.length) return;
+    const said = Object.keys(others).length ? tellAll(time) : tellFaces(time);
+    if (!place) return;
     place.value = time;
     place.setAttribute("aria-valuetext", [`${time.toFixed(1)} seconds`, ...said].join(", "));
     for (const row of element.querySelectorAll(".fer-clip-row")) {
       row.style.setProperty("--place", `${(100 * time) / Math.max(seconds, 1e-9)}%`);
     }
+  }
+
+  // Of faces alone; a heart rate, where there is one, behind what is said.
+  function tellFaces(time) {
+    const said = momentAt(tracks, time).map(([track, verdict]) => {
+      const rate = pulseAt(tracks.find((other) => other.track === track).pulse, time);
+      const told = rate ? `${verdict}, pulse ${rate}` : verdict;
+      return tracks.length > 1 ? `Face ${track}: ${told}` : told;
+    });
+    find(".fer-moment").replaceChildren(...said.map((text) => make("li", "fer-verdict", text)));
+    return said;
+  }
+
+  // Of faces and of what is heard or read: who says what, and what it does to the joint answer.
+  function tellAll(time) {
+    const alone = tracks.length === 1 ? tracks[0] : null;
+    const joint = alone?.together ?? null;
+    const faces = momentAt(tracks, time).map(([track, verdict]) => {
+      const added = joint && nearest(joint, time).moved?.face;
+      const name = alone ? "Face" : `Face ${track}`;
+      return { name, said: verdict, effect: inTimes(added ?? undefined), words: "" };
+    });
+    const rows = [...faces, ...momentBeside(others, joint, time)];
+    const rate = alone && pulseAt(alone.pulse, time);
+    if (rate) rows.push({ name: "Pulse", said: rate, effect: "", words: "" });
+    const differ = alone ? disagreementAt(alone.disagreement_times, time) : "";
+    find(".fer-moment").replaceChildren(momentTable(rows, differ));
+    return rows.map(({ name, said }) => `${name}: ${said}`);
   }
 
   // The answer that is shown is not what would be said now.
@@ -217,7 +239,49 @@ export function start({ element, props, reader }) {
     stale.hidden = false;
   }
 
+  const chosen = (name) => find(`[data-do="${name}"]`).checked;
+
+  function takeWords(file) {
+    const refused = tooLarge(file.size, LARGEST_WORDS);
+    if (refused) return say(element, refused, true);
+    setWords(file);
+  }
+
+  function setWords(file) {
+    words = file;
+    const shown = find(".fer-words-name");
+    shown.hidden = !file;
+    shown.querySelector("span").textContent = file?.name ?? "";
+    markStale(`This clip was read ${file ? "without these" : "with the"} words.`);
+  }
+
+  // What can be asked for beside the faces. missing: undefined where nothing can.
+  function offer(missing) {
+    if (!missing) return;
+    find(".fer-beside").hidden = false;
+    const audio = find('[data-do="audio"]');
+    audio.disabled = Boolean(missing.voice);
+    audio.checked = !missing.voice;
+    find(".fer-transcript").hidden = Boolean(missing.text);
+    const why = missingInWords(missing);
+    find(".fer-missing").hidden = !why;
+    find(".fer-missing").textContent = why;
+    for (const [name, what] of [["audio", "the voice"], ["pulse", "the heart rate"]]) {
+      find(`[data-do="${name}"]`).addEventListener("change", ({ target }) =>
+        markStale(`This clip was read ${target.checked ? "without" : "with"} ${what}.`),
+      );
+    }
+    find("#fer-words").addEventListener("change", ({ target }) => {
+      if (target.files[0]) takeWords(target.files[0]);
+      target.value = "";
+    });
+    find('[data-do="no-words"]').addEventListener("click", () => setWords(null));
+  }
+
+  const seek = (time) => (player.currentTime = time);
+
   takeFiles(find("#fer-clip"), root, readFile);
+  offer(props.missing);
   find('[data-do="example"]').addEventListener("click", () => {
     if (!current) read(null);
   });
