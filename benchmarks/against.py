@@ -25,7 +25,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +35,17 @@ ROWS, COLUMNS = 4, 5
 FACE = 110  # pixels of the astronaut's face
 
 
-class Version:
-    """A process with the package of one source tree."""
+class Timer:
+    """A process that serves times, in an environment of its own. command: how it is started.
+    variables: its environment."""
 
-    def __init__(self, tree: Path, weights: str, networks: Sequence[str]):
-        variables = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, __file__, "--serve", weights, *networks]
+    def __init__(self, command: Sequence[str], variables: Mapping[str, str]):
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=variables,
+            env=dict(variables),
             cwd="/",
         )
         self.names: list[str] = json.loads(self._line())
@@ -61,7 +60,7 @@ class Version:
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"a version ended with status {self.process.wait()}")
+            raise SystemExit(f"{self.process.args} ended with status {self.process.wait()}")
         return line
 
     def close(self) -> None:
@@ -70,9 +69,14 @@ class Version:
         self.process.wait()
 
 
-def serve(weights: str, networks: Sequence[str]) -> None:
-    """In a process of one version: time what is asked for. networks: ``backend=folder``."""
-    jobs = made_jobs(weights, dict(pair.split("=", 1) for pair in networks))
+def version(tree: Path, weights: str, networks: Sequence[str]) -> Timer:
+    """A process with the package of one source tree. networks: ``backend=folder``."""
+    variables = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
+    return Timer([sys.executable, __file__, "--serve", weights, *networks], variables)
+
+
+def serve(jobs: Mapping[str, Callable[[], object]]) -> None:
+    """In such a process: say what can be timed, and time what is asked for."""
     print(json.dumps(list(jobs)), flush=True)
     for line in sys.stdin:
         started = time.perf_counter()
@@ -157,7 +161,7 @@ def crowd(np: Any, cv2: Any, width: int, height: int, rows: int, columns: int) -
     return canvas
 
 
-def pairs(before: Version, now: Version) -> list[tuple[str, str]]:
+def pairs(before: Timer, now: Timer) -> list[tuple[str, str]]:
     """What is compared with what."""
     found = [(name, name) for name in now.names if name in before.names]
     for name in now.names:
@@ -183,8 +187,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     folders = {"onnx-int8": args.int8, "litert": args.litert}
     networks = [f"{name}={folder.resolve()}" for name, folder in folders.items() if folder]
-    before = Version(args.before.resolve(), args.weights, [])
-    now = Version(ROOT, args.weights, networks)
+    before = version(args.before.resolve(), args.weights, [])
+    now = version(ROOT, args.weights, networks)
     wanted = pairs(before, now)
     taken: dict[str, list[tuple[float, float]]] = {name: [] for _, name in wanted}
     for turn in range(args.rounds + WARM_UP):
@@ -214,6 +218,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         sys.path.pop(0)  # this folder
-        serve(sys.argv[2], sys.argv[3:])
+        serve(made_jobs(sys.argv[2], dict(pair.split("=", 1) for pair in sys.argv[3:])))
     else:
         main()

@@ -91,12 +91,13 @@ class Stage:
 
     model: a timm architecture. init: weights to start from: an earlier stage, or weights as
     ``--weights`` of eval takes them, or embedded weights of an earlier commit
-    (``<arch>.<tag>@<commit>``). fresh: beginnings of the names of tensors that do not start from
-    them. start_share: how far the trained weights go back to them at the end
-    (``train/average.py``), the classifier's and fresh ones apart. teachers: networks that are asked
-    about every image as the student gets it (``train/task.py``), each an earlier stage, which
-    answers every head, or weights of one head as in ``init``, or a network of OpenVINO
-    (``<name>.xml``). teacher_share: of the target that is theirs.
+    (``<arch>.<tag>@<commit>``); of weights that are wider, the channels that count most
+    (``train/prune.py``). fresh: beginnings of the names of tensors that do not start from them.
+    start_share: how far the trained weights go back to them at the end (``train/average.py``), the
+    classifier's and fresh ones apart. teachers: networks that are asked about every image as the
+    student gets it (``train/task.py``), each an earlier stage, which answers every head, or weights
+    of one head as in ``init``, or a network of OpenVINO (``<name>.xml``). teacher_share: of the
+    target that is theirs.
     occlusion, mirror: weights of the terms that teach the last spatial attention where hiding
     changes the first teacher's answer, and to be the mirror image on a mirrored face
     (``train/attention.py``).

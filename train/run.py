@@ -19,6 +19,7 @@ import fer_cbam
 from fer_cbam import data, hub, pretrained
 from fer_cbam.data.protocols import FOLDS, Split, protocol_splits, validation_part
 from fer_cbam.errors import FerError
+from fer_cbam.models.fer_cbam import FerCbam
 from fer_cbam.preprocess import Preprocess
 from train import distributed
 from train.attention import GuidedTask, fit_gate, measured_effects
@@ -28,6 +29,7 @@ from train.examples import Examples, Source, make_examples, with_detected
 from train.heads import classifier_rows, one_head, start_from
 from train.loop import fit
 from train.losses import head_columns
+from train.prune import narrower, prune_into
 from train.recipe import Recipe, RecipeError, Stage
 from train.task import DistilledTask, SupervisedTask, Teacher
 from train.teachers import digest, teacher_of_stage, teacher_of_weights, weights_of
@@ -220,8 +222,19 @@ def make_model(stage: Stage, source: Source, done: Mapping[str, nn.Module]) -> n
         model.load_state_dict(done[stage.init].state_dict())
     elif stage.init:
         with weights_of(stage.init) as place:
-            start_from(model, hub.load_model(place), source.label_names, stage.fresh)
+            loaded = hub.load_model(place)
+        if narrower(model, loaded.model):
+            loaded = pruned(loaded, model)
+        start_from(model, loaded, source.label_names, stage.fresh)
     return model
+
+
+def pruned(loaded: hub.LoadedModel, model: nn.Module) -> hub.LoadedModel:
+    """Loaded weights, cut to the widths of a model."""
+    small = cast(FerCbam, copy.deepcopy(model))
+    small.reset_classifier(len(loaded.label_names))
+    prune_into(small, loaded.model)
+    return dataclasses.replace(loaded, model=small)
 
 
 def make_preprocess(model: nn.Module, source: Source) -> Preprocess:

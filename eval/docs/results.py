@@ -323,10 +323,10 @@ def agreement(records: pd.DataFrame) -> str:
     rows = []
     for weights in sorted(taken["weights"].unique()):
         own = select(taken, weights=weights)
-        for way in [way for way in titles.RUNTIMES if way in set(own["option"])]:
+        for way in [way for way in titles.AGREEMENT if way in set(own["option"])]:
             values = [cell(own, spec, option=way, metric=metric)
                       for metric, spec in columns.values()]  # fmt: skip
-            rows.append([f"{titles.method(weights)}, {titles.RUNTIMES[way]}", *values])
+            rows.append([f"{titles.method(weights)}, {titles.AGREEMENT[way]}", *values])
     return table(["PublicTest", *columns], rows)
 
 
@@ -379,6 +379,22 @@ def browser(records: pd.DataFrame) -> str:
     return table(header, rows)
 
 
+def peers(records: pd.DataFrame) -> str:
+    """From a frame to the label of its face in Python, and how many times as fast as fer."""
+    taken = select(records, study="peers")
+    times = select(taken, metric="milliseconds")
+    rows = []
+    for (option, weights), own in times.groupby(["option", "weights"], sort=False, dropna=False):
+        ours = not pd.isna(weights)
+        what = f"{titles.method(weights)}, {titles.RUNTIMES[option]}" if ours else option
+        ratio = cell(taken, ".1f", "interval", metric="times_as_fast",
+                     weights=weights if ours else "")  # fmt: skip
+        rows.append([what, cell(own, ".1f", "interval"), ratio])
+    header = [f"640x480 frame to label, one core of {_processor(taken)}", "milliseconds",
+              "times as fast as fer"]  # fmt: skip
+    return table(header, rows)
+
+
 def _processor(taken: pd.DataFrame) -> str:
     names = sorted(set(taken["processor"].dropna()))
     if len(names) > 1:
@@ -409,4 +425,5 @@ BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {
     "agreement": agreement,
     "against": against,
     "browser": browser,
+    "peers": peers,
 }

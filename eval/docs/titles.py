@@ -21,6 +21,8 @@ RUNTIMES = {
     "torch": "torch", "onnx": "ONNX Runtime", "onnx-int8": "ONNX Runtime, int8",
     "litert": "LiteRT, int8", "litert-fp16": "LiteRT, fp16",
 }  # fmt: skip
+#: Of `benchmarks.agreement`, which also has LiteRT's network as it is made without an export.
+AGREEMENT = {**RUNTIMES, "litert-filled": "LiteRT, int8, without an export"}
 #: Of `benchmarks.browser`.
 BROWSER = {"kernel": "FER-CBAM's kernel", "onnxruntime-web": "the same steps, ONNX Runtime",
            "human": "human", "face-api": "face-api"}  # fmt: skip

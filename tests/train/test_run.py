@@ -60,6 +60,22 @@ def test_stages_go_on_from_each_other_and_leave_one_set_of_weights(one_head, tmp
         train_split(of(one_head, tmp_path, other, second), resume=True)
 
 
+def test_weights_that_are_wider_are_pruned(one_head, tmp_path):
+    """With a learning rate of 0 the network has the channels of the largest scales."""
+    (wide,) = train_split(of(one_head, tmp_path / "wide", STAGE))
+    state = hub.load_model(wide).model.state_dict()
+    widths = [width // 2 for width in SMALL["channels"]]
+    narrow = dataclasses.replace(STAGE, init=str(wide),
+                                 model_args={**STAGE.model_args, "channels": widths})  # fmt: skip
+    (folder,) = train_split(of(one_head, tmp_path / "narrow", narrow))
+    found = hub.load_model(folder).model.state_dict()
+    first = "stages.0.convs.0.conv.weight"
+    scales = state["stages.0.convs.0.norm.weight"].abs()
+    kept = scales.argsort(descending=True, stable=True)[: widths[0]].sort().values
+    assert torch.equal(found[first], state[first][kept])
+    assert found["head.fc.weight"].shape[1] == widths[-1]
+
+
 def test_two_heads_leave_two_sets_of_weights_of_one_trunk(tmp_path):
     rng = np.random.default_rng(0)
     faces = tuple(

@@ -253,6 +253,19 @@ def test_how_many_times_as_fast_the_browser_s_kernel_is(loaded):
     }
 
 
+def test_how_many_times_as_fast_as_fer(loaded):
+    of = {"low": 1.0, "high": 90.0}
+    records = loaded(peers=[
+        record("milliseconds", 80.0, **of, option="fer"),
+        record("milliseconds", 8.0, **of, option="onnx", weights="a"),
+        record("times_as_fast", 10.0, **of, option="fer", weights="a"),
+    ])  # fmt: skip
+    assert rows(results.peers(records)) == {
+        "fer": ["80.0 (1.0\u201390.0)", DASH],
+        "`a`, ONNX Runtime": ["8.0 (1.0\u201390.0)", "10.0 (1.0\u201390.0)"],
+    }
+
+
 def test_times_of_two_processors_are_not_put_into_one_table(loaded):
     records = loaded(speed=[timed("torch", 9.0), timed("onnx", 4.0)])
     records.loc[1, "processor"] = "another"
