@@ -61,7 +61,7 @@ def choose(readings: Readings, decision: Decision, prior: np.ndarray) -> tuple[F
         return Filter(decision.label_names, prior, *numbers)
 
     def measured(smoother: Average | Filter) -> tuple[float, float]:
-        said = answers(decision, smoothed(readings, probs, smoother))
+        said = answers(decision, smoothed(readings, probs, smoother), smoother)
         values = measure(clip_sums(readings, said, classes))
         score = (values["accuracy"][0] + values["balanced_accuracy"][0]) / 2
         return float(score), float(values["detection_seconds"][0])

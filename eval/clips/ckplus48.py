@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     probs = decision.posterior(readings.logits)
     sums = {
-        name: clip_sums(readings, answers(decision, smoothed(readings, probs, smoother)),
+        name: clip_sums(readings, answers(decision, smoothed(readings, probs, smoother), smoother),
                         len(decision.label_names))
         for name, smoother in methods.items()
     }  # fmt: skip

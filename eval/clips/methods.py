@@ -27,10 +27,10 @@ def smoothed(readings: Readings, probs: np.ndarray, smoother: Smoother) -> np.nd
     return found
 
 
-def answers(decision: Decision, probs: np.ndarray, softens: float = 1.0) -> Answers:
-    """What is said of probabilities ``(M, K)``, by the rule of the weights that read the frames.
-    softens: of the smoother that told them."""
-    said = decision.softened(softens).said(probs)
+def answers(decision: Decision, probs: np.ndarray, smoother: Smoother) -> Answers:
+    """What is said of probabilities ``(M, K)`` that a smoother told; decision: of the weights that
+    read the frames."""
+    said = decision.softened(smoother.softens).said(probs)
     return Answers(said, probs[np.arange(len(probs)), said])
 
 

@@ -71,7 +71,7 @@ def compare(
     classes = len(decision.label_names)
     sums = {}
     for name, smoother in methods.items():
-        said = answers(decision, smoothed(readings, probs, smoother), smoother.softens)
+        said = answers(decision, smoothed(readings, probs, smoother), smoother)
         sums[name] = clip_sums(readings, said, classes)
     return intervals(sums, "filter" if "filter" in sums else SINGLE)
 

@@ -73,7 +73,7 @@ def compare(readings: Readings, decision: Decision, methods: dict[str, Smoother]
     for name, smoother in methods.items():
         sums = {}
         for n in EVERY:
-            said = answers(decision, held(readings, probs, smoother, n), smoother.softens)
+            said = answers(decision, held(readings, probs, smoother, n), smoother)
             sums[str(n)] = clip_sums(readings, said, len(decision.label_names))
         for every, metrics in intervals(sums, str(EVERY[0])).items():
             chosen = (m for m in metrics if m in (*METRICS, "accuracy_gain"))

@@ -42,7 +42,10 @@ def clips(records: pd.DataFrame) -> str:
 def lead(records: pd.DataFrame) -> str:
     """A sentence on the recurrent network's accuracy beside others, pair by pair."""
     told = []
-    for protocol, other in (("clips_public", "the filter"), ("clips_ckplus48", "single frames")):
+    for protocol, other in (
+        ("clips_public", "the filter"), ("clips_private", "the filter"),
+        ("clips_ckplus48", "single frames"),
+    ):  # fmt: skip
         own = select(records, study="clips", protocol=protocol, option="network")
         if len(select(own, metric="accuracy_gain")):
             gain = cell(own, "+.1p", "interval", metric="accuracy_gain")

@@ -39,7 +39,7 @@ def test_the_best_that_is_not_late():
     probs = DECISION.posterior(readings.logits)
 
     def measured(smoother):
-        said = answers(DECISION, smoothed(readings, probs, smoother), smoother.softens)
+        said = answers(DECISION, smoothed(readings, probs, smoother), smoother)
         values = measure(clip_sums(readings, said, 3))
         score = (values["accuracy"][0] + values["balanced_accuracy"][0]) / 2
         return float(score), float(values["detection_seconds"][0])
