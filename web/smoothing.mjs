@@ -57,8 +57,8 @@ function metBy(config, labels, prior) {
   return Object.fromEntries(labels.map((label, i) => [label, met[i]]));
 }
 
-// The smoother of a recogniser by its name; without one the first that there is: its network, the
-// filter where config.json says how often each label was met, the average.
+// The smoother of a recogniser by its name; without one the first that there is: the filter where
+// config.json says how often each label was met, its network, the average.
 export function smootherOf({ config, labels, network, prior = null }, name = null) {
   const met = metBy(config, labels, prior);
   const known = {
@@ -68,5 +68,5 @@ export function smootherOf({ config, labels, network, prior = null }, name = nul
     none: () => none,
   };
   if (name && known[name]?.()) return known[name]();
-  return network ?? (known.filter() || average());
+  return known.filter() || (network ?? average());
 }

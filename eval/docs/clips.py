@@ -50,6 +50,9 @@ def lead(records: pd.DataFrame) -> str:
         if len(select(own, metric="accuracy_gain")):
             gain = cell(own, "+.1p", "interval", metric="accuracy_gain")
             told.append(f"on {SIDES[protocol]} {gain} points beside {other}")
+            if len(select(own, metric="accuracy_gain_over_best")):
+                best = cell(own, "+.1p", "interval", metric="accuracy_gain_over_best")
+                told[-1] += f" ({best} beside whatever is best there without it)"
     if not told:
         return NOT_YET
     return f"Right answers of the recurrent network: {', '.join(told)} (95 % interval)."

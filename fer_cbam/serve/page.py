@@ -40,7 +40,7 @@ MAPS = {
 
 
 #: Name of a smoother that the page offers -> how it is called there.
-OVER_TIME = {"network": "Recurrent network", "filter": "Filter", "none": "Each frame alone"}
+OVER_TIME = {"filter": "Filter", "network": "Recurrent network", "none": "Each frame alone"}
 
 
 def css_color(color: tuple[int, int, int]) -> str:

@@ -40,6 +40,12 @@ def open_smoother(
     if name is not None and name not in SMOOTHERS:
         raise ValueError(f"smoother {name!r}; expected one of {', '.join(SMOOTHERS)}")
     labels = decision.label_names
+    met = _met(config, labels, prior)
+    if name in (None, "filter") and met is not None:
+        return Filter(labels, met, RATE, ANEW, SOFTENS)
+    if name == "filter":
+        raise WeightsError("smoother 'filter': config.json does not say how often each label was "
+                           "met (prior); expected average or none")  # fmt: skip
     if name in (None, "network"):
         folder = None if prior is not None else network_for(weights_file)
         if folder is not None:
@@ -47,14 +53,8 @@ def open_smoother(
         if name == "network":
             raise WeightsError(
                 "smoother 'network': none was trained for these weights and the prior they were "
-                f"calibrated for; expected {', '.join(SMOOTHERS[1:])}"
+                f"calibrated for; expected {', '.join(n for n in SMOOTHERS if n != name)}"
             )
-    met = _met(config, labels, prior)
-    if name in (None, "filter") and met is not None:
-        return Filter(labels, met, RATE, ANEW, SOFTENS)
-    if name == "filter":
-        raise WeightsError("smoother 'filter': config.json does not say how often each label was "
-                           "met (prior); expected average or none")  # fmt: skip
     return Average(labels, half_life=0.0) if name == "none" else Average(labels)
 
 

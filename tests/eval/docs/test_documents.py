@@ -76,7 +76,10 @@ def test_each_card_names_its_own_weights_and_holds_its_own_numbers(committed):
     from huggingface_hub import ModelCard
 
     made = cards(committed)
-    assert len(made) == len(pretrained.embedded_names()) > 1
+    over_time = [folder / CARD_FILE for folder in pretrained.recurrent_dirs()]
+    assert len(made) == len(pretrained.embedded_names()) + len(over_time) > 1
+    for path in over_time:
+        assert path.read_text(encoding="utf-8") == made[path], "run: python -m eval.docs"
     for name in pretrained.embedded_names():
         path = pretrained.embedded_dir(name) / CARD_FILE
         text = path.read_text(encoding="utf-8")
