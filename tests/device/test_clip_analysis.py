@@ -69,7 +69,7 @@ def test_numbers_and_table_are_those_of_python(evaluate, tmp_path, count, second
             for face in faces:
                 people.setdefault(face.track, _FaceSoFar(time)).add(time, face.recognition)
             table.write(number, time, faces)
-    tracks = [person.summary(track, pulse=False) for track, person in sorted(people.items())]
+    tracks = [person.summary(track, []) for track, person in sorted(people.items())]
     result = ClipResult(clip[-1][0], count, count, tracks, ["A note."])
     expected = clip_numbers(result, "w", DECISION)
     assert answer["numbers"] == expected
