@@ -23,6 +23,7 @@ from eval.docs import (
     motion,
     results,
     speech,
+    text,
     trust,
 )
 from eval.docs.cards import cards
@@ -33,7 +34,7 @@ ROOT = REPORTS.parent
 BLOCKS = {
     **results.BLOCKS, **findings.BLOCKS, **trust.BLOCKS, **explanations.BLOCKS, **fusion.BLOCKS,
     **clips.BLOCKS, **motion.BLOCKS, **device.BLOCKS, **app.BLOCKS, **batch.BLOCKS,
-    **speech.BLOCKS,
+    **speech.BLOCKS, **text.BLOCKS,
 }  # fmt: skip
 BLOCK = re.compile(r"(<!-- numbers:([\w-]+) -->\n)(.*?)(<!-- /numbers -->)", re.DOTALL)
 MARK = re.compile(r"<!-- ?/?numbers\b")
