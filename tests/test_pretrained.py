@@ -160,7 +160,7 @@ def test_registered_file_is_the_embedded_one(name):
 def test_embedded_config_says_what_is_registered(name):
     if not (pretrained.EMBEDDED / name).exists():
         pytest.skip(f"{name}: not trained yet, nothing is embedded")
-    cfg = pretrained.read_config(pretrained.embedded_dir(name))["pretrained_cfg"]
+    cfg = pretrained.read_config(pretrained.EMBEDDED / name)["pretrained_cfg"]
     registered = get_pretrained_cfg(name).to_dict()
     for key in ("num_classes", "label_names", "input_size", "mean", "std", "interpolation",
                 "crop_pct", "fixed_input_size", "first_conv", "classifier"):  # fmt: skip

@@ -28,7 +28,9 @@ from eval.docs import (
 )
 from eval.docs.cards import cards
 from eval.docs.records import REPORTS, load
+from fer_cbam import pretrained
 from fer_cbam.errors import DataError, FerError
+from fer_cbam.hub.cards import CARD_FILE
 
 ROOT = REPORTS.parent
 BLOCKS = {
@@ -63,6 +65,9 @@ def fill(text: str, records: pd.DataFrame, where: str = "text") -> str:
 def documents(records: pd.DataFrame) -> dict[Path, str]:
     """What is to stand in each document and card."""
     paths = [ROOT / "README.md", ROOT / "model_card.md", *sorted((ROOT / "docs").glob("*.md"))]
+    beside = (*pretrained.embedded_voices(), *pretrained.embedded_texts())
+    cards_beside = [ROOT / "fer_cbam" / "weights" / name / CARD_FILE for name in beside]
+    paths += [path for path in cards_beside if path.is_file()]
     texts = {path: fill(path.read_text(encoding="utf-8"), records, path.name) for path in paths}
     return {**texts, **cards(records)}
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from eval.docs.markdown import DASH, NOT_YET, cell, table
 from eval.docs.records import select
-from eval.text import ALL, PLAIN, SINGLE
+from eval.text import ALL, MIXED, NEUTRAL, PLAIN, SINGLE
 
 COLUMNS = (
     ("GoEmotions: accuracy", "goemotions", SINGLE, "accuracy"),
@@ -28,12 +28,14 @@ def reading(records: pd.DataFrame) -> str:
     own = select(records, study="text")
     if not len(own):
         return NOT_YET
-    networks = sorted(set(own["weights"]) - {PLAIN})
+    networks = sorted({name for name in own["weights"] if name.startswith("fer_cbam")})
+    titles = {name: f"`{name}`" if MIXED not in name else f"the same, {MIXED}" for name in networks}
+    titles |= {PLAIN: PLAIN, NEUTRAL: NEUTRAL}
     rows = [
-        [f"`{name}`" if name != PLAIN else name,
-         *(cell(own, ".1p", "" if metric == "ece" else "interval", weights=name, data=data,
+        [title,
+         *(cell(own, ".1p", "" if metric == "ece" else "interval", weights=weights, data=data,
                 protocol=protocol, metric=metric) for _, data, protocol, metric in COLUMNS)]
-        for name in (*networks, PLAIN)
+        for weights, title in titles.items()
     ]  # fmt: skip
     return table(("%", *(title for title, *_ in COLUMNS)), [*rows, PUBLISHED])
 

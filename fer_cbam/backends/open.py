@@ -94,13 +94,18 @@ def open_backend(
 
 
 def _check_reads_faces(source: str | Path) -> None:
-    """Refuse a network that answers over time: what it reads is no picture."""
+    """Refuse a network of another kind: what it reads is no picture."""
     try:
         architecture = pretrained.read_config(local_folder(source))["architecture"]
     except WeightsError:  # on a hub, or damaged: opening it says which
         return
-    if architecture in pretrained.RECURRENT:
+    does = {
+        **dict.fromkeys(pretrained.RECURRENT, "answers over time, on what others see"),
+        **dict.fromkeys(pretrained.VOICES, "hears voices"),
+        **dict.fromkeys(pretrained.TEXTS, "reads words"),
+    }.get(architecture)
+    if does:
         raise WeightsError(
-            f"weights {str(source)!r}: {architecture} answers over time, on what others see; "
-            f"expected weights that read faces, such as {', '.join(pretrained.embedded_names())}"
+            f"weights {str(source)!r}: {architecture} {does}; expected weights that read faces, "
+            f"such as {', '.join(pretrained.embedded_names())}"
         )

@@ -10,7 +10,7 @@ import pytest
 from fer_cbam import EmotionRecognizer, pretrained
 from fer_cbam.backends import open as module
 from fer_cbam.backends.open import default_backend, fastest_backend, open_backend
-from fer_cbam.errors import BackendError
+from fer_cbam.errors import BackendError, WeightsError
 
 
 def test_the_default_is_torch_where_it_is_installed(folder, monkeypatch):
@@ -71,3 +71,16 @@ def test_onnxruntime_is_not_installed(monkeypatch):
     message = r"'onnx' needs onnxruntime, .*: pip install 'fer-cbam\[onnx\]', or backend 'torch'"
     with pytest.raises(BackendError, match=message):
         EmotionRecognizer.from_pretrained(backend="onnx")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "does"),
+    [("fer_cbam_prosody", "hears voices"), ("fer_cbam_text", "reads words")],
+)
+def test_networks_that_read_no_faces(tmp_path, architecture, does):
+    source = pretrained.embedded_dir("fer_cbam_tiny.ferplus") / "config.json"
+    text = source.read_text().replace('"fer_cbam_tiny"', f'"{architecture}"')
+    (tmp_path / "config.json").write_text(text)
+    message = f"{architecture} {does}; expected weights that read faces, such as fer_cbam_base"
+    with pytest.raises(WeightsError, match=message):
+        open_backend(tmp_path)

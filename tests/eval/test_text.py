@@ -78,6 +78,18 @@ def test_the_plain_classifier_learns_words():
     assert study.macro_f1(read(dev.texts).argmax(1), dev) == 1
 
 
+def test_another_mix_of_labels():
+    learnt = TextLines(("a",) * 8, one_hot([[label] for label in ("anger", *LABELS)]),
+                       tuple("abcdefgh"))  # fmt: skip
+    other = TextLines(("a",) * 2, np.full((2, K), 0.5, np.float32), tuple("ab"))
+    probs = np.full((1, K), 1 / K)
+    got = study.remixed(lambda texts: probs, learnt, other)(["x"])
+    mix = learnt.targets.sum(0) / learnt.targets.sum()
+    expected = (1 / mix) / (1 / mix).sum()
+    np.testing.assert_allclose(got[0], expected, rtol=1e-6)
+    assert got[0, 0] < got[0, 2]  # common where it was learnt, so less likely now
+
+
 def test_a_report(tmp_path, monkeypatch):
     for name in ("goemotions", "meld"):
         (tmp_path / name).mkdir()
@@ -102,3 +114,6 @@ def test_a_report(tmp_path, monkeypatch):
         assert found["my_text", data, study.SINGLE, metric]["value"] < 0.3
     assert found[study.PLAIN, "goemotions", study.ALL, "macro_f1"]["n"] == 73
     assert ("my_text", "meld", study.ALL, "macro_f1") not in found
+    neutral = found[study.NEUTRAL, "meld", study.SINGLE, "accuracy"]
+    assert neutral["value"] == pytest.approx(1 / 7)
+    assert (f"my_text, {study.MIXED}", "meld", study.SINGLE, "ece") in found

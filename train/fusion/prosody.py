@@ -24,12 +24,12 @@ from torch import Tensor
 from fer_cbam.audio import loudness
 from fer_cbam.data.speech import Speech
 from fer_cbam.models.prosody import BANDS, DYNAMICS, FRAME, HOP, WINDOW, FerCbamProsody, FrontEnd
-from fer_cbam.voice import LOUD_QUANTILE, UNDER_LOUD, windows
+from fer_cbam.voice import LEAST_VOICE, LOUD_QUANTILE, UNDER_LOUD, windows
 from train.precision import has_bf16
 
 SPEEDS = ((10, 9), (1, 1), (9, 10))  # slower, as it is, faster: up and down of the resampler
 FRAMES = (WINDOW - FRAME) // HOP + 1  # of a window
-MARGIN = WINDOW // 8  # samples around the voice that are learnt from
+MARGIN = round((1 - LEAST_VOICE) * WINDOW)  # samples around the voice that are learnt from
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +99,16 @@ def features(speech: Speech) -> Utterances:
 
 
 def _trimmed(samples: np.ndarray) -> np.ndarray:
-    """From a little before the first voice to a little behind the last."""
+    """From a `MARGIN` before the first voice to one behind the last.
+
+    So windows are learnt from with as little voice as those that are asked about. As there, what
+    lies before the sound is 0, and nothing lies behind it.
+    """
     loud = loudness(samples)
     heard = np.flatnonzero(loud > np.quantile(loud, LOUD_QUANTILE) * UNDER_LOUD)
     step = WINDOW // 100
-    return samples[max(0, heard[0] * step - MARGIN) : (heard[-1] + 1) * step + MARGIN]
+    first, last = MARGIN + heard[0] * step, MARGIN + (heard[-1] + 1) * step
+    return np.pad(samples, (MARGIN, 0))[first - MARGIN : last + MARGIN]
 
 
 def both(a: Utterances, b: Utterances) -> Utterances:

@@ -39,6 +39,7 @@ from eval.calibrate import fit_temperature
 from eval.records import provenance, record, write_report
 from fer_cbam.data import emodb, ravdess
 from fer_cbam.decide import softmax
+from fer_cbam.hub.cards import CARD_FILE
 from fer_cbam.models.prosody import LABELS, FerCbamProsody
 from train.fusion.prosody import (
     Settings,
@@ -56,19 +57,37 @@ SETTINGS = Settings()
 FINE = replace(SETTINGS, epochs=12, lr=1e-3)  # from a network that learnt another set
 NETWORK, BASELINES = "fer_cbam_prosody", ("logistic regression", "support vector machine")
 SHARED = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
-# The labels of the face: calm is neutral there, boredom is none of them.
 CARD = """---
 license: cc-by-nc-sa-4.0
+language: [en, de]
+library_name: fer-cbam
 tags: [speech-emotion-recognition]
 ---
 
-# How something is said
+# Model card: `{name}`
 
-A `fer_cbam_prosody` of FER-CBAM, which learnt {utterances} utterances of actors: RAVDESS
-(Livingstone and Russo 2018, CC BY-NC-SA 4.0) and EmoDB (Burkhardt et al. 2005). For research, not
-for sale, under the licence of RAVDESS. It tells {labels} from two seconds of sound at 16 kHz.
-Speech that is not acted was not measured, nor were other languages than English and German.
+How something is said: {labels}, from two seconds of sound at 16 kHz. `fer_cbam.voice.Voice` opens
+these weights. They learnt {utterances} utterances of {speakers} actors: RAVDESS (Livingstone and
+Russo 2018, CC BY-NC-SA 4.0) in English and EmoDB (Burkhardt et al. 2005) in German.
+
+**Licence: CC BY-NC-SA 4.0**, that of RAVDESS. For research, not for sale.
+
+Speech that is not acted was not measured, nor were other languages. No basis for a decision about
+a person.
+
+Of speakers that the network of each fold never heard:
+
+<!-- numbers:speech -->
+Not measured yet.
+<!-- /numbers -->
+
+Confidence of single windows:
+
+<!-- numbers:speech-calibration -->
+Not measured yet.
+<!-- /numbers -->
 """
+# The labels of the face: calm is neutral there, boredom is none of them.
 OF_FACE = {**{label: label for label in LABELS}, "calm": "neutral"}
 APART, ALONE, ACROSS, RANDOM, JOINT = (
     "speakers apart, 5 folds", "one speaker left out", "from the other set", "random fifth",
@@ -330,16 +349,15 @@ def release(protocol: Protocol, temperature: float, runs: Path, folder: Path) ->
         torch.save(network.state_dict(), path)
     model = timm.create_model("fer_cbam_prosody", num_classes=len(LABELS)).eval()
     model.load_state_dict(torch.load(path, weights_only=True))
+    of = {"speakers": len(set(protocol.utterances.speakers[rows])), "utterances": len(rows)}
     extra = {
         "temperature": round(temperature, 4), "license": "cc-by-nc-sa-4.0",
-        "training": {"data": "RAVDESS speech and EmoDB", "speakers":
-                     len(set(protocol.utterances.speakers)), "utterances": len(rows)},
+        "training": {"data": "RAVDESS speech and EmoDB", **of},
     }  # fmt: skip
     save_model(model, folder, LABELS, extra, dtype=torch.float16)
     add_voice_graph(folder)
-    (folder / "README.md").write_text(
-        CARD.format(utterances=len(rows), labels=", ".join(LABELS)), encoding="utf-8"
-    )
+    card = CARD.format(name=folder.name, labels=", ".join(LABELS), **of)
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
 if __name__ == "__main__":
