@@ -115,8 +115,13 @@ def webcam_tab(server: Server) -> None:
     async def frame(question: dict, request: gr.Request) -> dict:
         return await server.frame(question, request.is_disconnected)
 
-    first = server.recognizers.first
-    part("webcam", [frame], kept=ON_SERVER["webcam"], **weights_shown(first))
+    async def voice(question: dict, request: gr.Request) -> dict:
+        return await server.voice(question, request.is_disconnected)
+
+    part(
+        "webcam", [frame, voice], kept=ON_SERVER["webcam"], missing=server.modalities.missing(),
+        **weights_shown(server.recognizers.first),
+    )  # fmt: skip
 
 
 def photo_tab(server: Server) -> None:

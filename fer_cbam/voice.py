@@ -52,13 +52,24 @@ class Windows:
     voice: npt.NDArray[np.float64]
 
 
+def voiced(samples: Samples, floor: float = SILENCE) -> npt.NDArray[np.bool_]:
+    """Which 20 ms count as voice, bool ``(ceil(N / 320),)``.
+
+    samples: float32 ``(N,)`` at 16 kHz. floor: root mean square that a voice lies above.
+    """
+    loud = loudness(samples)
+    found: npt.NDArray[np.bool_] = loud > max(
+        float(np.quantile(loud, LOUD_QUANTILE)) * UNDER_LOUD, floor
+    )
+    return found
+
+
 def windows(samples: Samples) -> Windows:
     """Windows that end each half second, and at the end of the sound.
 
     samples: float32 ``(N,)`` at 16 kHz, of half a second or more.
     """
-    loud = loudness(samples)
-    heard = loud > max(float(np.quantile(loud, LOUD_QUANTILE)) * UNDER_LOUD, SILENCE)
+    heard = voiced(samples)
     step = WINDOW // 100  # of `loudness`
     ends = np.arange(HOP, len(samples) + 1, HOP)
     if len(samples) - ends[-1] > HOP // 2:

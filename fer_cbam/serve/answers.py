@@ -8,7 +8,7 @@ trust.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from fer_cbam.images import decode_image
 from fer_cbam.recognizer import EmotionRecognizer
 from fer_cbam.render import layer_transform, shrink
 from fer_cbam.serve import page, photo
+from fer_cbam.serve.listening import Heard, together_with
 from fer_cbam.serve.memories import Memories
 from fer_cbam.smoothing import SMOOTHERS
 from fer_cbam.transcripts import Transcript, transcript, transcript_in
@@ -40,8 +41,9 @@ Answer = dict[str, Any]
 
 
 def answer_frame(
-    recognizer: EmotionRecognizer, detector: FaceDetector, memories: Memories, question: Any
-) -> Answer:
+    recognizer: EmotionRecognizer, detector: FaceDetector, memories: Memories, question: Any,
+    heard: Heard | None = None, reliability: float = 1.0,
+) -> Answer:  # fmt: skip
     """One webcam frame: who is in it, what each resembles, smoothed over time, and why.
 
     question: ``image`` (data URL), ``time`` (seconds, any even clock), ``memory`` (the ticket of
@@ -49,7 +51,9 @@ def answer_frame(
     (one of :data:`fer_cbam.smoothing.SMOOTHERS`, by default the weights' own), ``map`` (one
     of ``MAPS``), ``label`` (what the Grad-CAM explains: a label, or ``"top"`` for the one that is
     shown at each face). Each face has a ``layer``: a PNG to lay over the frame by ``transform``,
-    None where none was asked for or the weights have no such map.
+    None where none was asked for or the weights have no such map. heard: of the visitor's
+    microphone. reliability: of the voice. With a voice, and one face in view, ``together`` is what
+    they say together.
     """
     try:
         question = _as_dict(question)
@@ -81,7 +85,19 @@ def answer_frame(
         "size": [image.shape[1], image.shape[0]],
         "faces": [_live_face(item, kind, label) for item in tracked],
         "memory": memories.put(memory),
+        "together": _together(recognizer, tracked, heard, reliability),
     }
+
+
+def _together(
+    recognizer: EmotionRecognizer, faces: Sequence[tracks.Tracked], heard: Heard | None,
+    reliability: float,
+) -> Answer | None:  # fmt: skip
+    """Of one face alone: of several it is not known who speaks."""
+    if heard is None or len(faces) != 1:
+        return None
+    prediction = faces[0].recognition.prediction
+    return together_with(heard, prediction, recognizer.class_mix(), reliability)
 
 
 def _asked_map(question: Answer, recognizer: EmotionRecognizer) -> tuple[str, str]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 #: Where a server reads them.
 ON_SERVER: Mapping[str, str] = {
-    "webcam": "Frames go to the computer that runs this page, are read there and forgotten. "
-    "Nothing is stored.",
+    "webcam": "Frames go to the computer that runs this page, are read there and forgotten, and so "
+    "does sound, if you ask for the voice too. Nothing is stored.",
     "photo": "It is read in memory and forgotten; nothing is stored.",
     "video": "It lies in a temporary folder while it is read and is deleted with the answer. Words "
     "that you add are read in memory and forgotten.",

@@ -18,6 +18,7 @@ from fer_cbam.serve import answers, uploads
 from fer_cbam.serve.clip_numbers import clip_numbers
 from fer_cbam.serve.clips import MAX_SECONDS, Clips, Wanted
 from fer_cbam.serve.example_clip import write_example_clip
+from fer_cbam.serve.listening import Listeners, answer_voice
 from fer_cbam.serve.memories import Memories
 from fer_cbam.serve.modalities import Modalities
 from fer_cbam.serve.recognizers import RecognizerCache
@@ -54,6 +55,7 @@ class Server:
         self.turns = Turns()
         self.live_detector = live_detector or face_detector(max_side=LIVE_SIDE)
         self.memories = Memories()
+        self.listeners = Listeners()
         self.modalities = modalities or Modalities()
         self.clips = Clips(self.turns, folder, clip_detector, modalities=self.modalities)
         self._example = to_data_url((ASSETS / "astronaut.jpg").read_bytes(), "jpeg")
@@ -69,14 +71,36 @@ class Server:
         )
 
     async def frame(self, question: Any, has_left: HasLeft) -> dict[str, Any]:
-        return await self._answer(
-            question,
-            has_left,
-            lambda recognizer: answers.answer_frame(
-                recognizer, self.live_detector, self.memories, question
-            ),
-            newest_only=True,
-        )
+        """A frame of the webcam, with ``heard``, the ticket of :meth:`voice`, if that is on."""
+        ticket = question.get("heard") if isinstance(question, dict) else None
+
+        def work(recognizer: EmotionRecognizer) -> dict[str, Any]:
+            heard = self.listeners.get(ticket)
+            trust = self.modalities.voice().reliability if heard.reading else 1.0
+            return answers.answer_frame(
+                recognizer, self.live_detector, self.memories, question, heard, trust
+            )
+
+        return await self._answer(question, has_left, work, newest_only=True)
+
+    async def voice(self, question: Any, has_left: HasLeft) -> dict[str, Any]:
+        """Half a second of the microphone, see :func:`fer_cbam.serve.listening.answer_voice`; with
+        ``stop`` all of it is forgotten."""
+        question = question if isinstance(question, dict) else {}
+        if question.get("stop"):
+            self.listeners.drop(question.get("memory"))
+            return {}
+        try:
+            answer: dict[str, Any] = await self.turns.run(
+                _visitor(question),
+                lambda: answer_voice(self.modalities.voice(), self.listeners, question),
+                has_left=has_left,
+            )
+            return answer
+        except StaleError:
+            return {"failed": False, "message": ""}
+        except FerError as error:
+            return {"failed": True, "message": str(error)}
 
     async def photo(self, question: Any, has_left: HasLeft) -> dict[str, Any]:
         return await self._answer(

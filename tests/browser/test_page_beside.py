@@ -60,7 +60,7 @@ def test_a_clip_with_a_voice_and_words(browser, open_page, clip, tmp_path, look)
     page = open_page(browser, color_scheme=scheme, viewport={"width": width, "height": 844})
     page.set_default_timeout(180_000)
     open_tab(page, "Video")
-    assert page.get_by_label("The voice").is_checked()
+    assert page.get_by_role("checkbox", name="The voice").is_checked()
     assert not page.get_by_label("Heart rate").is_checked()
     words = tmp_path / "said.srt"
     words.write_text(SRT)
@@ -98,7 +98,7 @@ def test_a_clip_with_a_voice_and_words(browser, open_page, clip, tmp_path, look)
     numbers = json.loads(download.value.path().read_text())
     assert set(numbers["beside"]) == {"voice", "text"} and numbers["tracks"][0]["influence"]
     # What is asked for is changed, and the answer says that it is another one's.
-    page.get_by_label("The voice").uncheck()
+    page.get_by_role("checkbox", name="The voice").uncheck()
     page.get_by_text("This clip was read with the voice.").wait_for()
     page.get_by_role("button", name="Leave the words out").click()
     page.get_by_role("button", name="Read the clip again").click()
@@ -125,6 +125,77 @@ def test_a_clip_without_sound_and_words_without_times(browser, open_page, tmp_pa
     error.filter(has_text="The words cannot be read. a.vtt: text with no times").wait_for()
 
 
+SPEAKING = """
+  // A microphone of 44.1 kHz that gives what the test says, and the names of what was asked for.
+  window.askedFor = [];
+  const camera = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = (constraints) => {
+    window.askedFor.push(Object.keys(constraints).filter((kind) => constraints[kind]).join());
+    if (!constraints.audio) return camera(constraints);
+    if (window.refused) return Promise.reject(new DOMException("no", window.refused));
+    const context = new AudioContext({ sampleRate: 44100 });
+    const [hum, gain] = [context.createOscillator(), context.createGain()];
+    const out = context.createMediaStreamDestination();
+    Object.assign(hum, { type: "sawtooth" }).frequency.value = 140;
+    window.level = gain.gain;
+    gain.gain.value = 0.3;
+    hum.connect(gain).connect(out);
+    hum.start();
+    window.microphone = out.stream;
+    return Promise.resolve(out.stream);
+  };
+"""
+
+
+def start_camera(page) -> None:
+    page.get_by_role("button", name="Start camera").click()
+    page.wait_for_selector('.fer-webcam[data-state="live"]')
+
+
+@pytest.mark.parametrize("look", [("light", 1280), ("dark", 390)])
+def test_the_microphone_is_asked_for_apart_and_its_voice_told(browser, open_page, look):
+    scheme, width = look
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 844}}
+    page = open_page(browser, SPEAKING, **options)
+    start_camera(page)
+    voice = page.locator(".fer-voice")
+    assert page.evaluate("askedFor") == ["video"]  # the camera alone
+    assert not voice.locator(".fer-voice-card").is_visible()
+    voice.get_by_role("button", name="Hear the voice too").click()
+    voice.get_by_text("sadness 90 %").wait_for()
+    assert page.evaluate("askedFor") == ["video", "audio"]
+    voice.get_by_text("Face and voice together: happiness").wait_for()
+    voice.get_by_text("They disagree. Face: happiness, voice: sadness.").wait_for()
+    page.wait_for_function("document.querySelectorAll('.fer-voice polygon').length > 0")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert axe(page) == []
+    # A pause says nothing.
+    page.evaluate("level.value = 0.002")  # a quiet room: -59 dB of full scale
+    voice.get_by_text("Nobody speaks.").wait_for()
+    assert voice.locator(".fer-verdict").inner_text() == "\u2013"
+    voice.get_by_role("button", name="Stop the microphone").click()
+    assert page.evaluate("microphone.getTracks().every((t) => t.readyState === 'ended')")
+    assert not voice.locator(".fer-voice-card").is_visible()
+    assert page.get_attribute(".fer-webcam", "data-state") == "live"  # the camera goes on
+    voice.get_by_role("button", name="Hear the voice too").click()
+    voice.get_by_text("sadness 90 %").wait_for()
+    page.get_by_role("button", name="Stop camera").click()
+    assert page.evaluate("microphone.getTracks().every((t) => t.readyState === 'ended')")
+
+
+def test_a_microphone_that_is_refused(browser, open_page):
+    page = open_page(browser, SPEAKING)
+    start_camera(page)
+    page.evaluate("window.refused = 'NotAllowedError'")
+    page.get_by_role("button", name="Hear the voice too").click()
+    page.locator(".fer-voice .fer-error").filter(has_text="so the face is read alone").wait_for()
+    frames = int(page.get_attribute(".fer-webcam", "data-frames"))
+    page.wait_for_function(f"document.querySelector('.fer-webcam').dataset.frames > {frames + 2}")
+    page.evaluate("window.refused = ''")  # allowed after all
+    page.get_by_role("button", name="Hear the voice too").click()
+    page.locator(".fer-voice").get_by_text("sadness 90 %").wait_for()
+
+
 def test_a_server_without_weights_says_so(browser, tmp_path):
     """The app as it starts where there are none."""
     temporary = tmp_path / "app"
@@ -133,9 +204,10 @@ def test_a_server_without_weights_says_so(browser, tmp_path):
         page = browser.new_context().new_page()
         page.goto(found)
         open_tab(page, "Video")
-        assert page.get_by_label("The voice").is_disabled()
-        assert not page.get_by_label("The voice").is_checked()
+        assert page.get_by_role("checkbox", name="The voice").is_disabled()
+        assert not page.get_by_role("checkbox", name="The voice").is_checked()
         assert not page.locator(".fer-transcript").is_visible()
         why = "there are no weights for it on this server"
+        assert not page.locator(".fer-voice").is_visible()
         assert page.inner_text(".fer-missing") == f"The voice: {why}. The words: {why}."
         page.context.close()

@@ -81,6 +81,7 @@ export function gradioReader({ server, upload }) {
       return withLayers(await server.frame({ ...question, image }));
     },
 
+    voice: (question) => server.voice(question),
     photo: async (question, blob) => server.photo({ ...question, image: await asDataUrl(blob) }),
     examplePhoto: (question) => server.example_photo(question),
 

@@ -61,14 +61,14 @@ export function influenceInWords(influence) {
   return parts.length ? `What moved it: ${parts.join(", ")}` : "";
 }
 
-// "face: happiness, text: sadness" -> "face: happiness, words: sadness"
-const renamed = (said) =>
-  said.replace(/(^|, )(\w+):/g, (_, comma, name) => `${comma}${nameOf(name)}:`);
+// "face: happiness, text: sadness" -> "Face: happiness, words: sadness"
+export const whoDisagrees = (said) =>
+  capital(said.replace(/(^|, )(\w+):/g, (_, comma, name) => `${comma}${nameOf(name)}:`));
 
 export function disagreementInWords({ said, begin, end }) {
   const when = end - begin < 0.1 ? `at ${begin.toFixed(1)} s`
     : `${begin.toFixed(1)} to ${end.toFixed(1)} s`;
-  return `${capital(renamed(said))}, ${when}`;
+  return `${whoDisagrees(said)}, ${when}`;
 }
 
 // A disagreement under the areas of what all say together.
@@ -142,7 +142,7 @@ export function pulseAt(pulse, time) {
 
 export function disagreementAt(disagreements, time) {
   const now = disagreements?.find(({ begin, end }) => begin - 0.05 <= time && time <= end + 0.05);
-  return now ? capital(renamed(now.said)) : "";
+  return now ? whoDisagrees(now.said) : "";
 }
 
 // Why parts of it are not to be had on this server. missing: name -> why, empty for what is there.

@@ -9,6 +9,7 @@ import { Pace } from "./pace.mjs";
 import { People } from "./people.mjs";
 import { asker, onWeights } from "./session.mjs";
 import { Steady, inWords as told } from "./steady.mjs";
+import { startVoice } from "./voice.mjs";
 
 const LONGEST = 640; // pixels of a frame's longer side
 const LOOK = 200; // ms between two looks whether the tab is still seen
@@ -28,6 +29,9 @@ export function start({ element, props, reader }) {
   const overTime = find('[data-pick="smoothing"]');
   const why = find('[data-do="why"]');
   const beside = find('[data-do="beside"]');
+  const voice = startVoice({
+    part: find(".fer-voice"), reader, missing: props.missing?.microphone,
+  });
   let colors = props.colors;
   let people = new People(find(".fer-cards"), colors);
   let pace = new Pace();
@@ -71,6 +75,7 @@ export function start({ element, props, reader }) {
 
   function stop() {
     closeCamera(video, stream);
+    voice.stop();
     stream = null;
     forget();
     for (const name of [".fer-rate", ".fer-hint", ".fer-heard"]) find(name).textContent = "";
@@ -151,7 +156,8 @@ export function start({ element, props, reader }) {
     drawCamera(video, stream, frame, LONGEST);
     const asked = { ...asker(), map: pickedMap(), label: label ?? "top" };
     const smoothing = overTime.value; // with another one a face starts anew
-    const question = { ...asked, smoothing, time: taken / 1000, memory, last };
+    const known = { memory, last, heard: voice.ticket() };
+    const question = { ...asked, smoothing, time: taken / 1000, ...known };
     const answer = await reader.frame(question, frame);
     if (answer.stale) return;
     const faces = answer.faces ?? [];
@@ -163,6 +169,7 @@ export function start({ element, props, reader }) {
     people.show(faces, taken / 1000, asked.label === "top" ? null : asked.label);
     const numbered = faces.map((face) => ({ ...face, number: people.numberOf(face.track) }));
     draw(frame, numbered, size);
+    voice.tell(answer.together);
     pace.shown(taken, performance.now());
     tell(numbered, answer.message, taken / 1000);
     root.dataset.frames = Number(root.dataset.frames) + 1;
