@@ -50,9 +50,9 @@ const none = { name: "none", softens: 1, step: ({ probs }) => ({ probs, state: p
 
 // Label -> its share of the faces that the probabilities are for; null where nothing says it.
 function metBy(config, labels, prior) {
-  const shares = config.prior ?? config.training?.prior;
-  if (!labels.every((label) => shares?.[label] > 0)) return null;
-  const own = labels.map((label) => shares[label]);
+  const given = config.prior ?? config.training?.prior;
+  if (!labels.every((label) => given?.[label] > 0)) return null;
+  const own = labels.map((label) => given[label]);
   const met = prior === null ? own : expectedShares(prior, own, labels);
   return Object.fromEntries(labels.map((label, i) => [label, met[i]]));
 }
