@@ -23,7 +23,8 @@ class Voice:
 
     name, label_names, reliability = "voice", LABELS, 0.1
 
-    def encode(self, sound) -> Reading:
+    def steps(self, sound):
+        yield
         logits = np.log([[0.01] * 5 + [0.94, 0.01]])
         return Reading("voice", LABELS, np.array([[0.0, 99.0]]), logits, np.zeros((1, 2), "f4"))
 
