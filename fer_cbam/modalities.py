@@ -113,13 +113,14 @@ class Joined:
     disagree: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
     def in_words(self, row: int) -> str:
-        """``face: happiness, text: sadness`` where they disagree, else the label of all."""
+        """``face: happiness, text: sadness`` where they disagree, of those that are sure; else the
+        label of all."""
         if not self.disagree[row]:
             return self.label_names[int(self.probs[row].argmax())]
         heard = ((name, probs[row]) for name, probs in self.said.items())
         return ", ".join(
             f"{name}: {self.label_names[int(row.argmax())]}"
-            for name, row in heard if not np.isnan(row[0])
+            for name, row in heard if not np.isnan(row[0]) and row.max() >= SURE
         )  # fmt: skip
 
 

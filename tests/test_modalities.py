@@ -70,6 +70,14 @@ def test_disagreement_is_said_and_only_between_those_who_are_sure():
     assert not join([FACE, unsure], [0.5]).disagree.any()
 
 
+def test_who_is_not_sure_is_not_named_among_those_who_disagree():
+    sure = reading("voice", [[0.1, 0.8, 0.1]], [(0, 1)])
+    unsure = reading("text", [[0.3, 0.3, 0.4]], [(0, 1)])
+    face = reading("face", [[0.9, 0.05, 0.05]], [(0, 1)])
+    got = join([face, sure, unsure], [0.5])
+    assert got.disagree.all() and got.in_words(0) == "face: anger, voice: happiness"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
