@@ -101,13 +101,14 @@ def _prune_layer(to: ConvNormAct, source: ConvNormAct, inputs: Tensor) -> Tensor
 def _prune_attention(to: CBAM, source: CBAM, kept: Tensor, width: int) -> None:
     """width: channels that the source has. kept: those of them that are left."""
     if to.channel is not None:
-        _prune_channel_gate(to.channel, cast(ChannelAttention, source.channel), kept)
+        prune_channel_gate(to.channel, cast(ChannelAttention, source.channel), kept)
     if to.spatial is not None:
         to.spatial.load_state_dict(cast(nn.Module, source.spatial).state_dict())
         cast(Any, to.spatial).conv.weight[:, 0] *= len(kept) / width
 
 
-def _prune_channel_gate(to: ChannelAttention, source: ChannelAttention, kept: Tensor) -> None:
+def prune_channel_gate(to: ChannelAttention, source: ChannelAttention, kept: Tensor) -> None:
+    """The same in a channel gate. kept: the channels of source that are left."""
     to_down, _, to_up = cast(Any, to.mlp)
     source_down, _, source_up = cast(Any, source.mlp)
     down, up = source_down.weight[:, kept], source_up.weight[kept]

@@ -21,6 +21,7 @@ from eval.docs import (
     findings,
     fusion,
     motion,
+    pruning,
     results,
     speech,
     text,
@@ -36,7 +37,7 @@ ROOT = REPORTS.parent
 BLOCKS = {
     **results.BLOCKS, **findings.BLOCKS, **trust.BLOCKS, **explanations.BLOCKS, **fusion.BLOCKS,
     **clips.BLOCKS, **motion.BLOCKS, **device.BLOCKS, **app.BLOCKS, **batch.BLOCKS,
-    **speech.BLOCKS, **text.BLOCKS,
+    **speech.BLOCKS, **text.BLOCKS, **pruning.BLOCKS,
 }  # fmt: skip
 BLOCK = re.compile(r"(<!-- numbers:([\w-]+) -->\n)(.*?)(<!-- /numbers -->)", re.DOTALL)
 MARK = re.compile(r"<!-- ?/?numbers\b")

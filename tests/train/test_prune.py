@@ -10,7 +10,8 @@ import torch
 
 import fer_cbam.models  # noqa: F401  registers the architectures
 from fer_cbam.errors import FerError
-from train.prune import most_important, narrower, prune_into
+from fer_cbam.models.cbam import ChannelAttention
+from train.prune import most_important, narrower, prune_channel_gate, prune_into
 
 WIDTHS = (8, 24, 40, 80)
 
@@ -67,6 +68,23 @@ def test_the_channels_of_the_largest_scales_stay_whatever_their_sign():
     prune_into(small, large)
     kept = small.stages[0].convs[0].norm.weight.tolist()
     assert kept == pytest.approx([-7.6, -6.6, -5.6, -4.6, 4.4, 5.4, 6.4, 7.4])
+
+
+def test_a_channel_gate_keeps_the_units_that_weigh_most():
+    """Of four units the second and the last have the larger way out; the others are at zero."""
+    torch.manual_seed(0)
+    source, to = ChannelAttention(64), ChannelAttention(32)
+    down, _, up = source.mlp
+    down.weight.data.uniform_(0.05, 0.1)
+    up.weight.data.normal_(0, 0.1)
+    up.weight.data[:, [0, 2]] = 0
+    kept = torch.arange(0, 64, 2)
+    x = torch.rand(2, 64, 6, 6)
+    x[:, 1::2] = 0
+    with torch.no_grad():
+        prune_channel_gate(to, source, kept)
+        torch.testing.assert_close(to(x[:, kept]), source(x)[:, kept], atol=1e-6, rtol=0)
+        assert (to(x[:, kept]) - 0.5).abs().max() > 0.01
 
 
 def test_positions_are_in_ascending_order_and_the_first_of_equals_stays():
