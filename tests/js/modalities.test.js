@@ -135,3 +135,13 @@ test("rows of one face, of several, and of a voice alone", () => {
   assert.deepEqual(titles([], beside), [voice]);
   assert.deepEqual(titles([], undefined), []);
 });
+
+test("of several faces it is said that nobody knows who speaks", () => {
+  const beside = { voice: [stretch(0, 1, "sadness", 0.9)] };
+  const notes = (shown, others) =>
+    [...clipRows({ numbers: numbers(shown, others), tracks: shown, colors: {}, seek: () => {} })]
+      .filter((made) => made.classList.contains("fer-who-speaks")).length;
+  assert.equal(notes([track(1), track(2)], beside), 1);
+  assert.equal(notes([track(1), track(2)], undefined), 0);
+  assert.equal(notes([track(1)], beside), 0);
+});

@@ -15,6 +15,7 @@ import {
 import { clock, percent } from "./text.mjs";
 import { WIDTH, drawExpressions, drawTimeline, makeTimeline } from "./timeline.mjs";
 
+const WHO_SPEAKS = "It is not known who speaks: each face is held against it.";
 const MOST_DISAGREEMENTS = 4; // buttons; the JSON has them all
 
 export function titleOf({ track, dominant, shares, first, last }) {
@@ -42,6 +43,7 @@ export function* clipRows({ numbers, tracks, colors, seek }) {
   // One face, and what is heard, and all together, one below the other; of several faces what is
   // heard stands first, as it is not known who speaks.
   if (tracks.length !== 1) yield* others;
+  if (tracks.length > 1 && others.length) yield make("p", "fer-subdued fer-who-speaks", WHO_SPEAKS);
   for (const track of tracks) {
     yield row(titleOf(track), (timeline) => {
       drawTimeline(timeline, track.timeline, colors, across);
