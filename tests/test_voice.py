@@ -9,13 +9,15 @@ import pytest
 import timm
 import torch
 
-from fer_cbam import hub
+from fer_cbam import hub, pretrained
 from fer_cbam.audio import RATE, Sound, checked
+from fer_cbam.data.emodb import read_emodb
+from fer_cbam.data.ravdess import read_ravdess
 from fer_cbam.deploy.voice import add_voice_graph
 from fer_cbam.errors import SoundError, WeightsError
 from fer_cbam.models.prosody import LABELS
 from fer_cbam.models.prosody import WINDOW as NETWORK_WINDOW
-from fer_cbam.voice import HOP, WINDOW, Voice, windows
+from fer_cbam.voice import DEFAULT_VOICE, HOP, WINDOW, Voice, windows
 from tests.sounds import tone
 
 
@@ -125,3 +127,48 @@ def test_what_cannot_be_heard(folder: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(WeightsError, match="'fer_cbam_base'; expected one of fer_cbam_prosody"):
         Voice.from_pretrained(broken)
+
+
+# The weights that ship.
+
+
+@pytest.fixture(scope="module")
+def voice() -> Voice:
+    return Voice.from_pretrained()
+
+
+def test_the_embedded_weights_as_torch_has_them(voice: Voice) -> None:
+    model = timm.create_model(DEFAULT_VOICE, pretrained=True).eval()
+    rng = np.random.default_rng(1)
+    samples = np.stack([tone(2, hertz) for hertz in (90, 140, 300)]
+                       + [(0.1 * rng.standard_normal(WINDOW)).astype(np.float32)])  # fmt: skip
+    with torch.inference_mode():
+        logits, tokens = model.forward_explained(torch.from_numpy(samples))
+    got = voice.forward(samples)
+    np.testing.assert_allclose(got[0], logits, atol=1e-3)
+    np.testing.assert_allclose(got[1], tokens, atol=1e-3)
+    # Not the answer of a network that was not trained: sounds get different ones.
+    assert np.ptp(got[0], axis=0).max() > 0.5
+
+
+def test_what_ships_for_voices(voice: Voice) -> None:
+    folder = pretrained.EMBEDDED / DEFAULT_VOICE
+    assert pretrained.embedded_voices() == [DEFAULT_VOICE]
+    assert DEFAULT_VOICE not in pretrained.embedded_names()
+    assert voice.config["pretrained_cfg"]["license"] == voice.config["license"]
+    assert voice.config["license"] == "cc-by-nc-sa-4.0"
+    assert 0.5 < voice.temperature < 3 and 0 < voice.reliability <= 2
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1e6
+
+
+@pytest.mark.data
+def test_the_embedded_weights_know_what_they_learnt(voice: Voice, data_dir: Path) -> None:
+    for speech in (read_ravdess(data_dir / "speech/ravdess.zip"),
+                   read_emodb(data_dir / "speech/emodb.zip")):  # fmt: skip
+        asked = np.flatnonzero(np.isin(speech.labels(), LABELS))[::40]
+        hits = []
+        for number, sound in enumerate(speech.sounds()):
+            if number in asked:
+                said = np.log(voice.encode(sound).posterior()).mean(0).argmax()
+                hits.append(LABELS[int(said)] == speech.labels()[number])
+        assert np.mean(hits) > 0.6, speech.name

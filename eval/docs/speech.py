@@ -15,6 +15,8 @@ PROTOCOLS = (
     ("ravdess", "speakers apart, 5 folds", "RAVDESS, 8 emotions, 5 folds by actor"),
     ("emodb", "one speaker left out", "EmoDB, 7 emotions, one speaker left out"),
     ("ravdess+emodb", "both sets, speakers apart, 5 folds", "both, the face's 7, 5 folds"),
+    ("ravdess", "both sets, speakers apart, 5 folds", "RAVDESS among both"),
+    ("emodb", "both sets, speakers apart, 5 folds", "EmoDB among both"),
     ("emodb", "from the other set", "EmoDB, 6 emotions, learnt on RAVDESS"),
     ("ravdess", "from the other set", "RAVDESS, 6 emotions, learnt on EmoDB"),
     ("ravdess", "random fifth", "RAVDESS, a random fifth (leaks)"),

@@ -3,9 +3,8 @@
 Features are worked out once: those of each utterance at three speeds to learn from, and those of
 the windows that :mod:`fer_cbam.voice` would cut to be asked about. Speed changes pitch and tempo
 together (Ko et al. 2015, https://doi.org/10.21437/Interspeech.2015-711); masks are those of
-SpecAugment (Park et al. 2019, https://arxiv.org/abs/1904.08779), mixtures those of mixup (Zhang et
-al. 2018, https://arxiv.org/abs/1710.09412). Noise, the colour of a microphone and narrow bands are
-applied to the power of the bands.
+SpecAugment (Park et al. 2019, https://arxiv.org/abs/1904.08779). Noise, the colour of a microphone
+and narrow bands are applied to the power of the bands.
 """
 
 from __future__ import annotations
@@ -23,12 +22,22 @@ from torch import Tensor
 
 from fer_cbam.audio import loudness
 from fer_cbam.data.speech import Speech
-from fer_cbam.models.prosody import BANDS, DYNAMICS, FRAME, HOP, WINDOW, FerCbamProsody, FrontEnd
+from fer_cbam.models.prosody import (
+    BANDS,
+    DYNAMICS,
+    FRAME,
+    HOP,
+    RATE,
+    WINDOW,
+    FerCbamProsody,
+    FrontEnd,
+)
 from fer_cbam.voice import LEAST_VOICE, LOUD_QUANTILE, UNDER_LOUD, windows
 from train.precision import has_bf16
 
 SPEEDS = ((10, 9), (1, 1), (9, 10))  # slower, as it is, faster: up and down of the resampler
 FRAMES = (WINDOW - FRAME) // HOP + 1  # of a window
+EDGE = RATE // 4 // HOP  # frames
 MARGIN = round((1 - LEAST_VOICE) * WINDOW)  # samples around the voice that are learnt from
 
 
@@ -128,11 +137,10 @@ class Settings:
     """How a network is trained: AdamW, one cycle, classes weighted alike."""
 
     epochs: int = 30
-    batch_size: int = 32
+    batch_size: int = 16
     lr: float = 3e-3
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
-    mixup: float = 0.2
 
 
 def fit(
@@ -181,21 +189,10 @@ def _loss(
     settings: Settings,
 ) -> Tensor:  # fmt: skip
     mel, tracks = augmented(*drawn(data, rows))
-    share = float(np.random.default_rng(int(torch.randint(1 << 30, ()))).beta(
-        settings.mixup, settings.mixup))  # fmt: skip
-    share = max(share, 1 - share)
-    other = torch.randperm(len(rows))
-    # Sounds add up by power; of two voices the louder one's pitch is heard.
-    mel = torch.logaddexp(mel + np.log(share), mel[other] + np.log(max(1 - share, 1e-6)))
     bf16 = has_bf16(torch.device("cpu"))
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         logits = network.fc(network.drop(network.embed(mel, tracks))).float()
-    smooth = settings.label_smoothing
-    losses = [
-        F.cross_entropy(logits, t, weights, label_smoothing=smooth)
-        for t in (targets, targets[other])
-    ]
-    return share * losses[0] + (1 - share) * losses[1]
+    return F.cross_entropy(logits, targets, weights, label_smoothing=settings.label_smoothing)
 
 
 def drawn(data: Utterances, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -215,10 +212,10 @@ def augmented(mel: Tensor, tracks: Tensor) -> tuple[Tensor, Tensor]:
     band = torch.linspace(-1, 1, BANDS)[None, :, None]
     # Colour: a slope and a bend over the bands, some dB.
     mel = mel + torch.randn(count, 1, 1) * band + 0.7 * torch.randn(count, 1, 1) * band.square()
-    # Noise with a slope of its own, 10 to 60 dB under the peak.
-    level = peak - (0.17 + 0.83 * torch.rand(count, 1, 1)) * DYNAMICS
+    # Noise with a slope of its own, 24 to 60 dB under the peak.
+    level = peak - (0.4 + 0.6 * torch.rand(count, 1, 1)) * DYNAMICS
     noise = level + 1.5 * torch.randn(count, 1, 1) * band + 0.5 * torch.randn(count, BANDS, frames)
-    mel = torch.where(torch.rand(count, 1, 1) < 0.5, torch.logaddexp(mel, noise), mel)
+    mel = torch.where(torch.rand(count, 1, 1) < 0.3, torch.logaddexp(mel, noise), mel)
     # A telephone: nothing above 3.4 kHz or so.
     cut = torch.rand(count, 1, 1) < 0.1
     mel = torch.where(cut & (torch.arange(BANDS)[None, :, None] >= 44), peak - DYNAMICS, mel)
@@ -270,13 +267,18 @@ def summed_up(
 
 def statistics(data: Utterances) -> np.ndarray:
     """What a plain classifier is given of each utterance, ``(N, 4 * 67)``: mean, deviation, and the
-    tenth and ninetieth percentile of each band and track over the frames."""
+    tenth and ninetieth percentile of each band and track over the frames, from a quarter of a
+    second before the first voice to as much behind the last."""
     found = []
     for start, length in zip(data.starts[:, 1], data.lengths[:, 1], strict=True):
         rows = slice(int(start), int(start + length))
-        mel = data.mel[rows].float().numpy()
-        mel = np.maximum(mel, mel.max() - DYNAMICS)
-        frames = np.concatenate([mel - mel.mean(), data.tracks[rows].float().numpy()], 1)
+        mel, tracks = data.mel[rows].float().numpy(), data.tracks[rows].float().numpy()
+        energy = tracks[:, 0]  # of power
+        loud = np.quantile(energy, LOUD_QUANTILE) + 2 * np.log(UNDER_LOUD)
+        heard = np.flatnonzero(energy > loud)
+        spoken = slice(max(0, heard[0] - EDGE), heard[-1] + 1 + EDGE)
+        mel = np.maximum(mel[spoken], mel[spoken].max() - DYNAMICS)
+        frames = np.concatenate([mel - mel.mean(), tracks[spoken]], 1)
         found.append(np.concatenate([
             frames.mean(0), frames.std(0), *np.percentile(frames, [10, 90], axis=0)
         ]))  # fmt: skip

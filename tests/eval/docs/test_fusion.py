@@ -29,8 +29,8 @@ def test_sentiment_stands_beside_what_was_published(loaded):
                                        ("bc-LSTM, text", None))]  # fmt: skip
     records = loaded(fusion=rows)
     got = fusion.sentiment(records)
-    assert "| text | 75.0 \u00b1 1.0 | 75.0 \u00b1 1.0 | 78.1 |" in got
-    assert "| audio | \u2013 | \u2013 | 60.3 |" in got
+    assert "| text | 75.0 \u00b1 1.0 | 75.0 \u00b1 1.0 | \u2013 | 78.1 |" in got
+    assert "| audio | \u2013 | \u2013 | \u2013 | 60.3 |" in got
     assert "| text missing | 75.0 \u00b1 1.0 |" in fusion.missing(records)
     assert "| all | 75.0 \u00b1 1.0 |" in fusion.missing(records)
 

@@ -88,3 +88,23 @@ def test_all_of_it(tmp_path, monkeypatch):
     assert got["bc-LSTM, text"]["value"] > 0.9 > got["bc-LSTM, video"]["value"] > 0.5
     assert got["bc-LSTM, text+audio+video"]["value"] > 0.9
     assert got["bc-LSTM, text"]["n"] == 2 and str(tmp_path) not in report["command"]
+
+
+def test_audio_and_video_are_standardised_on_demand(tmp_path, monkeypatch):
+    parts = {"train": utterances(3, 0), "test": utterances(2, 1)}
+    given = []
+    monkeypatch.setattr(bc_lstm, "read_features", lambda path: parts)
+
+    def noted(parts, features, seed):
+        given.append(features)
+        return {"text": 0.5}
+
+    monkeypatch.setattr(bc_lstm, "measured", noted)
+    for option in ([], ["--standardise"]):
+        bc_lstm.main(["--data", "mosi.zip", "--out", str(tmp_path / "r.json"), *option])
+    raw, scaled = given[0], given[-1]
+    assert raw["audio"]["test"] is parts["test"].features["audio"]
+    assert scaled["text"]["test"] is parts["test"].features["text"]
+    np.testing.assert_allclose(scaled["video"]["train"].mean(0), 0, atol=1e-6)
+    (entry,) = json.loads((tmp_path / "r.json").read_text())["records"]
+    assert entry["weights"] == "bc-LSTM, standardised, text"

@@ -12,9 +12,21 @@ import torch
 
 from fer_cbam.data.emodb import read_emodb
 from fer_cbam.data.ravdess import read_ravdess
+from fer_cbam.models.prosody import FRAME, HOP, RATE
+from fer_cbam.voice import LEAST_VOICE
 from tests.sounds import tone, written
 from train.fusion import prosody, speech
-from train.fusion.prosody import FRAMES, Settings, both, drawn, features, fit, statistics, summed_up
+from train.fusion.prosody import (
+    EDGE,
+    FRAMES,
+    Settings,
+    both,
+    drawn,
+    features,
+    fit,
+    statistics,
+    summed_up,
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +57,36 @@ def test_features(data: prosody.Utterances) -> None:
     assert len(data.mel) == len(data.tracks) == int(data.lengths.sum())
     # Pitch and tempo go together: at 10/9 of the length, 9/10 of the pitch.
     row = list(data.labels).index("neutral")
-    pitches = [
-        data.tracks[s : s + n, 2].float().median()
-        for s, n in zip(data.starts[row].tolist(), data.lengths[row].tolist(), strict=True)
-    ]
+    spans = zip(data.starts[row].tolist(), data.lengths[row].tolist(), strict=True)
+    tracks = [data.tracks[s : s + n].float() for s, n in spans]
+    pitches = [track[track[:, 1] > 0.9, 2].median() for track in tracks]
     assert pitches[0] - pitches[1] == pytest.approx(np.log2(0.9), abs=0.02)
     assert pitches[2] - pitches[1] == pytest.approx(-np.log2(0.9), abs=0.02)
     assert data.asked_mel.shape[1:] == (64, FRAMES) and (np.bincount(data.owners) >= 2).all()
     assert data.speakers[0] == "EmoDB 03"
+
+
+def test_as_little_voice_is_learnt_from_as_is_asked_about(voices, data) -> None:
+    def frames(seconds: float) -> int:
+        return (round(seconds * RATE) - FRAME) // HOP + 1
+
+    # A margin of 1.6 s before a tone of 1.2 s, of zeros; nothing lies behind it.
+    assert data.lengths[0, 1] == frames(1.6 + 1.2)
+    assert data.tracks[int(data.starts[0, 1]), 0] < -20
+    # Of a tone of 2 s with half a second before it and a quarter behind: all of it, and zeros.
+    ravdess = features(read_ravdess(voices["ravdess"]))
+    assert abs(int(ravdess.lengths[0, 1]) - frames(1.6 + 2 + 0.25)) <= 1
+    share = data.voice[data.owners == 0]
+    assert LEAST_VOICE <= share.min() < 0.3
+
+
+def test_a_plain_classifier_is_given_the_voice_alone(data) -> None:
+    row = statistics(data)[0].reshape(4, -1)
+    at = slice(int(data.starts[0, 1]), int(data.starts[0, 1] + data.lengths[0, 1]))
+    energy = data.tracks[at, 0].float().numpy()
+    voice = energy[energy > energy.max() - 2.5 * np.log(10)]
+    spoken = np.concatenate([energy[-len(voice) - EDGE : -len(voice)], voice])
+    assert row[0, 64] == pytest.approx(spoken.mean(), abs=0.6) and row[0, 64] > energy.mean() + 2
 
 
 def test_windows_are_drawn_within_one_utterance(data: prosody.Utterances) -> None:
@@ -81,11 +115,11 @@ def test_two_sets_together(data: prosody.Utterances) -> None:
 def test_it_learns_what_it_is_shown(data: prosody.Utterances) -> None:
     labels = ("anger", "neutral")
     rows = np.flatnonzero(np.isin(data.labels, labels))
-    network = fit(data, rows, labels, Settings(epochs=25, batch_size=16, mixup=0.1))
+    network = fit(data, rows, labels, Settings(epochs=25))
     logits, owners = prosody.ask(network, data, rows)
     said = summed_up(logits, owners, data, rows).argmax(1)
     assert (np.array(labels)[said] == data.labels[rows]).mean() == 1
-    again = fit(data, rows, labels, Settings(epochs=1, batch_size=16), start=network)
+    again = fit(data, rows, labels, Settings(epochs=1), start=network)
     assert torch.equal(again.state_dict()["front.time"], network.state_dict()["front.time"])
 
 
