@@ -3,7 +3,7 @@
     python -m benchmarks.modalities --out reports/speed/modalities.json
 
 voice: two seconds of sound through the network on ONNX Runtime, its front end included. text: a
-line of 14 words, its n-grams included. fusion: cross-modal attention on eight tokens each of a face
+line of 15 words, its n-grams included. fusion: cross-modal attention on eight tokens each of a face
 and a voice, on ONNX Runtime. experts: the product of both posteriors, with what each moved. The
 median of rounds, and between which times nine in ten rounds lie.
 """

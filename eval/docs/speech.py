@@ -82,7 +82,7 @@ def made(records: pd.DataFrame) -> str:
 def speed(records: pd.DataFrame) -> str:
     """Milliseconds of each part."""
     own = select(records, study="modalities")
-    names = {"voice": "voice: two seconds of sound", "text": "text: a line of 14 words",
+    names = {"voice": "voice: two seconds of sound", "text": "text: a line of 15 words",
              "fusion": "cross-modal attention, 16 tokens",
              "experts": "product of experts"}  # fmt: skip
     rows = [[title, cell(own, ".2f", "interval", condition=name)] for name, title in names.items()]
