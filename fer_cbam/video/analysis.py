@@ -488,7 +488,7 @@ class _Analysis:
         return ClipResult(
             self.time, self.frames, self.analysed, summaries, notes,
             None if annotated is None else Path(annotated), None if table is None else Path(table),
-            self.beside.timelines(), self.smoother.softens,
+            self.beside.timelines(self.time), self.smoother.softens,
         )  # fmt: skip
 
 

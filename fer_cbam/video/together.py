@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,15 @@ class Beside:
     notes: Sequence[str] = ()
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def timelines(self) -> dict[str, list[Stretch]]:
-        """Of each modality a point for each answer, at its end."""
+    def timelines(self, seconds: float = math.inf) -> dict[str, list[Stretch]]:
+        """Of each modality a point for each answer, at its end. seconds: of the clip; a transcript
+        may go on behind it."""
         return {
-            reading.modality: _stretches(reading, self.words.get(reading.modality))
+            reading.modality: [
+                replace(stretch, time=min(stretch.time, seconds))
+                for stretch in _stretches(reading, self.words.get(reading.modality))
+                if stretch.begin < seconds
+            ]
             for reading in self.readings
         }
 

@@ -173,3 +173,9 @@ def test_what_is_no_face_says_nothing() -> None:
     joined = together.at(0.5, none)
     np.testing.assert_allclose(joined.probs[0, 1], 0.6)
     assert np.isnan(joined.said["face"]).all() and not joined.disagree[0]
+
+
+def test_a_timeline_ends_with_the_clip() -> None:
+    beside = Beside([voice((0, 0.5, 0.2), (0.5, 2.0, 0.8), (3.0, 9.0, 0.8))])
+    assert [(s.begin, s.time) for s in beside.timelines(1.0)["voice"]] == [(0, 0.5), (0.5, 1.0)]
+    assert [s.time for s in beside.timelines()["voice"]] == [0.5, 2.0, 9.0]
