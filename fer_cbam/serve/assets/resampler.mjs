@@ -1,5 +1,5 @@
 // Samples at one rate to another, a piece at a time, by a windowed sinc: Smith, "Digital Audio
-// Resampling Home Page", https://ccrma.stanford.edu/~jos/resample/.
+// Resampling Home Page", ccrma.stanford.edu/~jos/resample/.
 
 const CROSSINGS = 16; // zeros of the sinc on either side
 
