@@ -7,16 +7,19 @@ import math
 from pathlib import Path
 
 import numpy as np
-import timm
-import torch
+import pytest
 
-from fer_cbam import hub
-from fer_cbam.data.lines import LABELS as TEXT_LABELS
-from fer_cbam.deploy.voice import add_voice_graph
-from fer_cbam.models.prosody import LABELS as VOICE_LABELS
-from fer_cbam.models.text import FerCbamText
-from fer_cbam.text import Vocabulary
-from train.fusion.text import save
+# Before all that imports torch: whoever needs these networks is skipped where they cannot be made.
+timm = pytest.importorskip("timm", reason="timm is not installed: it makes the weights")
+import torch  # noqa: E402
+
+from fer_cbam import hub  # noqa: E402
+from fer_cbam.data.lines import LABELS as TEXT_LABELS  # noqa: E402
+from fer_cbam.deploy.voice import add_voice_graph  # noqa: E402
+from fer_cbam.models.prosody import LABELS as VOICE_LABELS  # noqa: E402
+from fer_cbam.models.text import FerCbamText  # noqa: E402
+from fer_cbam.text import Vocabulary  # noqa: E402
+from train.fusion.text import save  # noqa: E402
 
 
 def write_voice(folder: Path, label: str, prob: float, reliability: float = 1.0) -> Path:
