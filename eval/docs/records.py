@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from eval.records import NAMES, NUMBERS
+from eval.records import NAMES, NUMBERS, unfolded
 from fer_cbam.errors import DataError
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -26,7 +26,8 @@ def read_report(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         missing = {"study", "command", "records"} - set(content)
-        fields = {name for record in content.get("records", ()) for name in record}
+        content["records"] = unfolded({"records": (), **content})
+        fields = {name for record in content["records"] for name in record}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: not a readable report ({error})") from error
     if missing or not fields <= {*NAMES, *NUMBERS}:

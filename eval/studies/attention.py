@@ -107,8 +107,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (FerError, OSError) as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from None
     training = subjects[0].backend.config["training"]
-    write_report(args.out / REPORT_FILE, STUDY, provenance("eval.studies.attention", arguments),
-                 records, recipe=training["recipe"], images=training["images"])  # fmt: skip
+    made = provenance("eval.studies.attention", arguments)
+    write_report(args.out / REPORT_FILE, STUDY, made, records, fold=True,
+                 recipe=training["recipe"], images=training["images"])  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 
 from eval.bootstrap import bootstrap
 from eval.figures import RC
-from eval.records import Record, provenance, record, write_report
+from eval.records import Record, provenance, record, unfolded, write_report
 from eval.trust import page
 from eval.trust.section import FaceValues, Section
 from eval.trust.sections import SECTIONS
@@ -105,7 +105,7 @@ def read(place: Path) -> Report:
     path = place / REPORT_FILE if place.is_dir() else place
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        records, sha = content["records"], str(content["weights_sha256"])
+        records, sha = unfolded(content), str(content["weights_sha256"])
         first = records[0]
         names = [str(first[name]) for name in ("weights", "data", "protocol")]
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:

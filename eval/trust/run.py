@@ -93,7 +93,9 @@ def report(
         path = out / PARTS / f"{section.name}.records"
         found.append((section, part(section, subject, path, key)))
     records = [record for _, part_records in found for record in part_records]
-    write_report(out / REPORT_FILE, STUDY, made, records, weights_sha256=key["weights_sha256"])
+    write_report(
+        out / REPORT_FILE, STUDY, made, records, fold=True, weights_sha256=key["weights_sha256"]
+    )
     title = f"{subject.weights} on {subject.data} ({subject.protocol}), {len(subject.table)} faces"
     parts = [(section.name, section.title, section.html(own)) for section, own in found]
     write_whole(out / PAGE_FILE, page(title, made, parts))

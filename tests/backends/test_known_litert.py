@@ -13,6 +13,7 @@ import torch
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from fer_cbam import hub, pretrained
+from fer_cbam.backends import known_litert
 from fer_cbam.backends.known_graphs import FOLDER, MOST_CLASSES
 from fer_cbam.backends.known_litert import (
     NORM_EPS,
@@ -143,29 +144,63 @@ def test_any_label_count_says_what_torch_says(name, count, tmp_path):
         assert apart < 0.1, (part, apart)  # int8
 
 
-def kernels(network: bytes) -> dict[tuple[int, ...], list[tuple[np.ndarray, np.ndarray]]]:
-    """Shape -> the int8 constants of a network in their order, as steps and scales."""
+def opened(network: bytes):
     from ai_edge_litert.interpreter import Interpreter
 
-    opened = Interpreter(model_content=network, num_threads=1)
-    opened.allocate_tensors()
+    interpreter = Interpreter(model_content=network, num_threads=1)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def kernels(network: bytes) -> dict[tuple[int, ...], list[tuple[np.ndarray, np.ndarray]]]:
+    """Shape -> the int8 constants of a network in their order, as steps and scales."""
+    interpreter = opened(network)
     found: dict[tuple[int, ...], list[tuple[np.ndarray, np.ndarray]]] = {}
-    for entry in opened.get_tensor_details():
+    for entry in interpreter.get_tensor_details():
         if entry["dtype"] is np.int8:
-            steps = opened.get_tensor(entry["index"]).astype(int)
+            steps = interpreter.get_tensor(entry["index"]).astype(int)
             scales = entry["quantization_parameters"]["scales"]
             found.setdefault(steps.shape, []).append((steps, scales))
     return found
 
 
-def test_it_is_what_an_export_is(tmp_path):
+def numbers(network: bytes) -> list[np.ndarray]:
+    """The float32 constants of a network, and whatever else its memory holds before a run."""
+    interpreter = opened(network)
+    found = []
+    for entry in interpreter.get_tensor_details():
+        if entry["dtype"] is np.float32:
+            try:
+                found.append(interpreter.get_tensor(entry["index"]).copy())
+            except ValueError:
+                continue  # what a run fills
+    return found
+
+
+def like(made, steps: np.ndarray, scales: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The one of some kernels that is the same but for half steps."""
+    near = [each for each in made[steps.shape] if np.abs(each[0] - steps).max() <= 1]
+    assert len(near) == 1
+    theirs, their_scales = near[0]
+    return theirs.astype(np.int8), np.asarray(their_scales, np.float32)
+
+
+def as_rounded(known: list[np.ndarray], values: np.ndarray) -> np.ndarray:
+    """The one of some constants that differs in its last digits alone; itself where none does."""
+    for each in known:
+        if each.size == values.size:
+            theirs = each.reshape(values.shape)
+            if np.allclose(theirs, values, rtol=1e-5, atol=1e-6):
+                return theirs
+    return values
+
+
+def test_it_is_what_an_export_is(tmp_path, monkeypatch):
     pytest.importorskip("litert_torch", reason="litert-torch is not installed: '.[litert-export]'")
     from fer_cbam.deploy.litert import export_litert
 
     folder = export_litert(TINY, tmp_path / "export").folder
-    exported, known = LitertBackend.load(folder), LitertBackend.load(TINY)
-    assert known.name == TINY
-    assert known.weights_file.name == "model.safetensors"
+    exported = LitertBackend.load(folder)
     source = pretrained.embedded_dir(TINY)
     filled = kernels(known_network(pretrained.read_config(source), pretrained.read_tensors(source)))
     made = kernels((folder / pretrained.LITERT_FILE).read_bytes())
@@ -177,11 +212,17 @@ def test_it_is_what_an_export_is(tmp_path):
             np.testing.assert_allclose(scales, their_scales, rtol=1e-6)
             apart = np.abs(steps - theirs)  # half a step is rounded to either side
             assert apart.max() <= 1 and (apart > 0).mean() < 0.005
-    # Each such step can move what is read from a map to its next step, and so on: int8's own error.
+    # With the export's own last digits and sides of half steps only the graph is left to differ.
+    monkeypatch.setattr(known_litert, "quantised", lambda kernel: like(made, *quantised(kernel)))
+    floats, fold = numbers((folder / pretrained.LITERT_FILE).read_bytes()), Recipe.made
+    monkeypatch.setattr(Recipe, "made", lambda *own: as_rounded(floats, fold(*own)))
+    known = LitertBackend.load(TINY)
+    assert known.name == TINY
+    assert known.weights_file.name == "model.safetensors"
     x = np.random.default_rng(0).random((4, 1, 48, 48), np.float32)
     for part in ("logits", "class_maps", "embedding", "attention"):
         ours, theirs = getattr(known.forward(x), part), getattr(exported.forward(x), part)
-        np.testing.assert_allclose(ours, theirs, atol=2e-2 * np.ptp(theirs))
+        np.testing.assert_allclose(ours, theirs, atol=2e-3 * np.ptp(theirs))
 
 
 def test_weights_stored_as_float16(tmp_path):

@@ -45,6 +45,18 @@ def test_a_report_has_a_record_a_line(tmp_path):
     assert '  {"metric": "accuracy", "value": 0.333333, "n": 3}' in path.read_text().splitlines()
 
 
+def test_names_that_all_records_share_are_written_once(tmp_path):
+    path = tmp_path / "r.json"
+    made = [r.record("ece", 0.5, data="d", weights="w", option="a"),
+            r.record("ece", 0.25, data="d", weights="w", n=3)]  # fmt: skip
+    r.write_report(path, "trust", {"command": "python -m eval"}, made, fold=True)
+    content = json.loads(path.read_text())
+    assert content["shared"] == {"data": "d", "weights": "w", "metric": "ece"}
+    assert content["records"] == [{"option": "a", "value": 0.5}, {"value": 0.25, "n": 3}]
+    assert r.unfolded(content) == made
+    assert r.unfolded({"records": made}) == made
+
+
 def test_dumps_is_json_in_short_lines():
     value = {
         "a": {"x": np.float64(1 / 3), "y": float("nan")},

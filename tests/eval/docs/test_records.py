@@ -64,7 +64,7 @@ def test_a_file_that_is_no_report_is_an_error(tmp_path, text):
 
 def test_committed_reports_are_small_and_name_no_machine():
     files = [path for path in REPORTS.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 3e6
+    assert sum(path.stat().st_size for path in files) < 2e6
     for path in REPORTS.rglob("*.json"):
         text = path.read_text(encoding="utf-8")
         assert json.loads(text)["command"].startswith("python -m "), path
