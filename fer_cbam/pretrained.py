@@ -50,6 +50,21 @@ def embedded_texts() -> list[str]:
     return [name for name in _embedded() if name.partition(".")[0] in TEXTS]
 
 
+def named_dir(kind: str, source: str | Path, embedded: list[str]) -> Path:
+    """The folder of weights for something else than faces. kind: for words, ``voice`` or ``text``.
+    source: one of the embedded names, or a folder.
+
+    Raises:
+        WeightsError: neither.
+    """
+    if str(source) in embedded:
+        return EMBEDDED / str(source)
+    if not Path(source).is_dir():
+        known = ", ".join(embedded) or "none"
+        raise WeightsError(f"{kind} {str(source)!r}: neither embedded ({known}), nor a folder")
+    return Path(source)
+
+
 def recurrent_dirs() -> list[Path]:
     """Folders of the recurrent networks that ship with the package, which read what others see."""
     return [EMBEDDED / name for name in _embedded() if name.partition(".")[0] in RECURRENT]

@@ -127,12 +127,7 @@ class TextReader:
             WeightsError: missing, damaged, or weights for something else.
             BackendError: ONNX Runtime is not installed.
         """
-        folder = Path(source)
-        if str(source) in pretrained.embedded_texts():
-            folder = pretrained.EMBEDDED / str(source)
-        elif not folder.is_dir():
-            known = ", ".join(pretrained.embedded_texts()) or "none"
-            raise WeightsError(f"text {str(source)!r}: neither embedded ({known}), nor a folder")
+        folder = pretrained.named_dir("text", source, pretrained.embedded_texts())
         config = pretrained.read_config(folder)
         if config["architecture"] != ARCHITECTURE:
             raise WeightsError(f"{folder}: {config['architecture']}; expected {ARCHITECTURE}")

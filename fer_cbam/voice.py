@@ -110,12 +110,7 @@ class Voice:
             WeightsError: nothing there, damaged, or no network for voices.
             BackendError: ONNX Runtime is not installed.
         """
-        folder = Path(source)
-        if str(source) in pretrained.embedded_voices():
-            folder = pretrained.EMBEDDED / str(source)
-        elif not folder.is_dir():
-            known = ", ".join(pretrained.embedded_voices()) or "none"
-            raise WeightsError(f"voice {str(source)!r}: neither embedded ({known}), nor a folder")
+        folder = pretrained.named_dir("voice", source, pretrained.embedded_voices())
         config = pretrained.read_config(folder)
         if config["architecture"] not in pretrained.VOICES:
             raise WeightsError(f"{folder}: architecture {config['architecture']!r}; expected one "

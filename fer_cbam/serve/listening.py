@@ -7,10 +7,6 @@ after the last half second came.
 
 from __future__ import annotations
 
-import secrets
-import threading
-import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +18,7 @@ from fer_cbam.decide import softmax
 from fer_cbam.errors import SoundError
 from fer_cbam.modalities import Reading
 from fer_cbam.serve.page import label_colors
+from fer_cbam.serve.tickets import Tickets
 from fer_cbam.types import Prediction
 from fer_cbam.video.together import Beside, Together
 from fer_cbam.voice import LEAST_VOICE, WINDOW, Voice, voiced
@@ -45,49 +42,11 @@ class Heard:
     reading: Reading | None = None
 
 
-class Listeners:
-    """What was heard of each visitor, by ticket; safe to share between threads."""
+class Listeners(Tickets[Heard]):
+    """What was heard of each visitor, by ticket."""
 
     def __init__(self, keep_seconds: float = KEEP_SECONDS, most: int = MOST) -> None:
-        self.keep_seconds, self.most = keep_seconds, most
-        self._kept: OrderedDict[str, tuple[float, Heard]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, ticket: object) -> Heard:
-        """Nothing for a ticket that is forgotten or is none."""
-        with self._lock:
-            self._forget_old()
-            found = self._kept.get(ticket) if isinstance(ticket, str) else None
-        return Heard() if found is None else found[1]
-
-    def put(self, ticket: object, heard: Heard) -> str:
-        """Keep it in place of what the ticket stood for; the ticket, a new one for one that is not
-        known."""
-        with self._lock:
-            self._forget_old()
-            known = isinstance(ticket, str) and self._kept.pop(ticket, None) is not None
-            name = str(ticket) if known else secrets.token_urlsafe(16)
-            self._kept[name] = (time.monotonic(), heard)
-            while len(self._kept) > self.most:
-                self._kept.popitem(last=False)
-        return name
-
-    def drop(self, ticket: object) -> None:
-        """Forget it at once."""
-        with self._lock:
-            if isinstance(ticket, str):
-                self._kept.pop(ticket, None)
-
-    def _forget_old(self) -> None:
-        now = time.monotonic()
-        while self._kept:
-            name, (kept_at, _) = next(iter(self._kept.items()))
-            if now - kept_at <= self.keep_seconds:
-                return
-            del self._kept[name]
-
-    def __len__(self) -> int:
-        return len(self._kept)
+        super().__init__(Heard(), keep_seconds, most)
 
 
 def answer_voice(voice: Voice, listeners: Listeners, question: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +71,7 @@ def answer_voice(voice: Voice, listeners: Listeners, question: dict[str, Any]) -
     return {
         "failed": False, "message": message, "voice": said,
         "colors": label_colors(voice.label_names),
-        "memory": listeners.put(ticket, Heard(samples, reading)),
+        "memory": listeners.put(Heard(samples, reading), ticket),
     }  # fmt: skip
 
 

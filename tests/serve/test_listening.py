@@ -104,25 +104,6 @@ def test_what_is_no_sound_is_said(voice, sound, problem):
     )
 
 
-def test_tickets(voice):
-    listeners = Listeners(keep_seconds=60, most=2)
-    first = listeners.put(None, Heard(np.ones(1, np.float32)))
-    assert listeners.put(first, Heard(np.ones(2, np.float32))) == first and len(listeners) == 1
-    assert len(listeners.get(first).samples) == 2
-    for unknown in ("x", None, 7, [first]):
-        assert len(listeners.get(unknown).samples) == 0
-    guessed = listeners.put("mine", Heard())
-    assert guessed != "mine"  # nobody chooses a ticket
-    listeners.put(None, Heard())
-    assert len(listeners) == 2 and len(listeners.get(first).samples) == 0
-    listeners.drop(guessed)
-    listeners.drop(None)
-    assert len(listeners) == 1
-    short = Listeners(keep_seconds=-1)
-    ticket = short.put(None, Heard(np.ones(3, np.float32)))
-    assert len(short.get(ticket).samples) == 0 and len(short) == 0
-
-
 def heard(sadness: float) -> Heard:
     place, count = LABELS.index("sadness"), len(LABELS)
     probs = np.full((1, count), (1 - sadness) / (count - 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fer_cbam.serve import memories as module
+from fer_cbam.serve import tickets as module
 from fer_cbam.serve.memories import Memories
 from fer_cbam.video.tracks import Memory
 
